@@ -1,0 +1,36 @@
+"""kdlib: knowledge distillation and calibration, studied so that a person can trust, rerun and read it.
+
+Nothing heavy is imported until a name is first used.
+"""
+
+import importlib
+
+_HOME = {
+    "Run": "kdlib.run",
+    "Term": "kdlib.run",
+    "KdlibError": "kdlib.registry",
+    "networks": "kdlib.models",
+    "terms": "kdlib.objective",
+    "augmentations": "kdlib.augment",
+    "datasets": "kdlib.data",
+    "train": "kdlib.cohorts",
+    "plan": "kdlib.cohorts",
+    "model": "kdlib.store",
+    "logits": "kdlib.store",
+}
+_ROOMS = ("augment", "bench", "cohorts", "data", "losses", "loop", "metrics", "models", "objective", "plots", "report",
+          "run", "store")  # fmt: skip
+
+__all__ = [*_HOME, *_ROOMS]
+
+
+def __getattr__(name: str):
+    if name in _ROOMS:
+        return importlib.import_module(f"kdlib.{name}")
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'kdlib' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted(__all__)

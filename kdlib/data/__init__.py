@@ -1,0 +1,38 @@
+"""Data sets by name, their splits, and batches of them.
+
+A data set is a function of (split, root), split "train" or "test" and root a folder, that returns (images, labels,
+class names): uint8 N x C x H x W and integers N, tensors or arrays. Its options: `num_classes`, `channels`, `size`
+(side in pixels); `held_out` (held-out training images a class) or `held_out_total`; `flip` (may images be mirrored?).
+Nothing here imports torch until one of the functions below is first used.
+"""
+
+import importlib
+
+from kdlib.registry import Registry
+
+datasets = Registry("data set")
+datasets.add("digits", "kdlib.data.sources:digits", num_classes=10, channels=1, size=8, held_out_total=157, flip=False)
+datasets.add("cifar10", "kdlib.data.sources:cifar10", num_classes=10, channels=3, size=32, held_out=500, flip=True)
+datasets.add("cifar100", "kdlib.data.sources:cifar100", num_classes=100, channels=3, size=32, held_out=50, flip=True)
+
+_HOME = {
+    "load": "images",
+    "describe": "catalogue",
+    "overview": "catalogue",
+    "fingerprint": "split",
+    "halve": "split",
+    "held_out_split": "split",
+    "long_tailed_counts": "split",
+}
+
+__all__ = ["datasets", *_HOME]
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        return getattr(importlib.import_module(f"kdlib.data.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'kdlib.data' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted(__all__)

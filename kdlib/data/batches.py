@@ -1,0 +1,79 @@
+"""The whole data set as tensors on the training device, and the batches of an epoch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from kdlib import data, draws
+from kdlib.augment import augmentations
+from kdlib.data.split import fingerprint, halve, held_out_split
+from kdlib.run import Run
+
+
+@dataclass
+class Batch:
+    """What the loss terms see: images (B, C, H, W), normalised; `index` (B,) counts in the training images;
+    `labels` is a list of (targets (B,), weights (B,) or None); `class_counts` (K,) of all training images."""
+
+    index: torch.Tensor
+    images: torch.Tensor
+    labels: list[tuple[torch.Tensor, torch.Tensor | None]]
+    class_counts: torch.Tensor
+
+
+class Images:
+    """All images that a cohort sees: training, held-out and test, uint8 on `device`, and their labels."""
+
+    def __init__(self, run: Run, device: torch.device | str = "cpu"):
+        options = data.datasets[run.data].options
+        images, labels, self.class_names = data.load(run.data, "train")
+        test, test_labels, _ = data.load(run.data, "test")
+        self.fingerprint = fingerprint(torch.cat([images, test]), torch.cat([labels, test_labels]))
+        self.num_classes, self.channels = len(self.class_names), images.shape[1]
+        # Mean and standard deviation of every training image at its own size, whatever is held out or halved later.
+        pixels = images.transpose(0, 1).flatten(1).double() / 255
+        statistics = torch.stack([pixels.mean(1), pixels.std(1, correction=0)]).float().view(2, -1, 1, 1)
+        self.mean, self.std = statistics.to(device)
+        del pixels
+
+        size = run.image_size or images.shape[-1]
+        train, held_out = held_out_split(labels, **_held_out(run, options))
+        place = partial(torch.Tensor.to, device=device)
+        images, test = halve(images, size), halve(test, size)
+        self.images, self.labels = place(images[train]), place(labels[train])
+        self.held_out, self.held_out_labels = place(images[held_out]), labels[held_out]
+        self.test, self.test_labels = place(test), test_labels
+        self.image_size = size
+        self.class_counts = torch.bincount(self.labels, minlength=self.num_classes)
+        self._augment = partial(augmentations[run.augmentation].load(), flip=options["flip"])
+        self._batch_size, self._data_seed = run.batch_size, run.data_seed
+
+    def steps(self) -> int:
+        """Batches an epoch. A last batch of one image is dropped: BatchNorm needs two."""
+        full, rest = divmod(len(self.labels), self._batch_size)
+        return full + (rest > 1)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """The epoch's batches, the same for every run with this data_seed, in any process."""
+        order = torch.from_numpy(draws.permutation(len(self.labels), self._data_seed, epoch, "order"))
+        for step, index in enumerate(order.split(self._batch_size)[: self.steps()]):
+            index = index.to(self.images.device)
+            images = self._augment(self.images[index], partial(self._draw, len(index), epoch, step))
+            yield Batch(index, self.normalise(images), [(self.labels[index], None)], self.class_counts)
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 -> float32 with mean 0 and standard deviation 1 a channel, channels_last."""
+        normal = (images.float() / 255 - self.mean) / self.std
+        return normal.contiguous(memory_format=torch.channels_last)
+
+    def _draw(self, count: int, epoch: int, step: int, purpose: str, choices: int) -> torch.Tensor:
+        words = draws.words(count, self._data_seed, epoch, step, purpose)
+        return torch.from_numpy((words % choices).astype("int64")).to(self.images.device)
+
+
+def _held_out(run: Run, options: dict) -> dict:
+    if run.held_out is not None or "held_out" in options:
+        return {"per_class": options["held_out"] if run.held_out is None else run.held_out}
+    return {"total": options["held_out_total"]}

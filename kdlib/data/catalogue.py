@@ -1,0 +1,64 @@
+"""What `python -m kdlib data` prints."""
+
+import inspect
+from pathlib import Path
+
+import torch
+
+from kdlib.data import datasets, sources
+from kdlib.data.images import load
+from kdlib.data.split import fingerprint, held_out_split
+from kdlib.data.storage import data_root
+
+LAYOUTS = {layout.name: layout for layout in (sources.CIFAR10, sources.CIFAR100)}
+
+
+def overview(root: str | Path | None = None) -> str:
+    """One line a data set: what it is, and where it was found. Downloads nothing."""
+    lines = [f"{name:12} {_shape(name):32} {_where(name, data_root(root))}" for name in datasets]
+    return "\n".join([f"Data sets; files are looked for in {data_root(root)}.", *lines])
+
+
+def describe(name: str, root: str | Path | None = None) -> str:
+    """What was found, where, how many images a class, and the fingerprint; downloads the data set if it is not there."""
+    (images, labels, class_names), (test, test_labels, _) = load(name, "train", root), load(name, "test", root)
+    options = datasets[name].options
+    train, held_out = held_out_split(labels, options.get("held_out"), options.get("held_out_total"))
+    mark = fingerprint(torch.cat([images, test]), torch.cat([labels, test_labels]))
+    rows = {
+        "from": _where(name, data_root(root)),
+        "train": _counts(labels[train]),
+        "held out": _counts(labels[held_out]),
+        "test": _counts(test_labels),
+        "fingerprint": f"{mark} (all training images, then test)",
+        "classes": _few(class_names),
+    }
+    return "\n".join([f"{name}: {_shape(name)}", *(f"  {title:12} {row}" for title, row in rows.items())])
+
+
+def _shape(name: str) -> str:
+    o = datasets[name].options
+    return f"{o['num_classes']} classes, {o['channels']} x {o['size']} x {o['size']}"
+
+
+def _where(name: str, root: Path) -> str:
+    if name not in LAYOUTS:
+        return (inspect.getdoc(datasets[name].load()) or "registered by its user").splitlines()[0]
+    found = [sources.find(LAYOUTS[name], split, root) for split in ("train", "test")]
+    return found[0].where if all(found) else f"not here: `python -m kdlib data {name}` downloads it"
+
+
+def _counts(labels: torch.Tensor) -> str:
+    if len(labels) == 0:
+        return "none"
+    counts = torch.bincount(labels)
+    low, high = int(counts.min()), int(counts.max())
+    return (
+        f"{len(labels):,} images, {low:,} a class"
+        if low == high
+        else f"{len(labels):,} images, {low:,} to {high:,} a class"
+    )
+
+
+def _few(names: list[str], shown: int = 10) -> str:
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

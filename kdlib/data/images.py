@@ -1,0 +1,78 @@
+"""From a data set's name to its images, checked and in canonical order."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from kdlib.data import datasets
+from kdlib.data.storage import Arrays, data_root
+from kdlib.registry import KdlibError, unknown
+
+SPLITS = ("train", "test")
+
+
+def load(name: str, split: str, root: str | Path | None = None) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
+    """All images of a split, in canonical order, so that every source of a data set gives the same indices.
+
+    Returns images uint8 (N, C, H, W), labels int64 (N,) and the class names. They are looked for under `root`, else
+    $KDLIB_DATA, else the user's cache, and downloaded if nothing is there. "train" includes the held-out images.
+    Raises KdlibError if they cannot be had, or a file is damaged.
+    """
+    if split not in SPLITS:
+        raise KdlibError(unknown("split", split, SPLITS))
+    loaded = datasets[name].load()(split, data_root(root))
+    images, labels, class_names = canonical(validated(name, loaded, f"Data set '{name}', split '{split}'"))
+    return torch.from_numpy(images), torch.from_numpy(labels), class_names
+
+
+def canonical(arrays: Arrays) -> Arrays:
+    """The images in the order of the SHA-1 of their pixels, ties by label: no matter in what order a source has them."""
+    images, labels, class_names = arrays
+    keys = [(_sha1(image), label) for image, label in zip(images, labels.tolist(), strict=True)]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    if order == list(range(len(keys))):  # from the cache: spares copying 150 MB
+        return arrays
+    return images[order], labels[order], class_names
+
+
+def validated(name: str, arrays: Arrays, where: str) -> Arrays:
+    """(images, labels, class names) as uint8 N x C x H x W, int64 N and a list of texts.
+
+    Raises KdlibError, beginning with `where`, if they are not what the data set's options promise.
+    """
+    num_classes, *shape = _promised(name)
+    try:
+        images, labels, class_names = arrays
+    except (TypeError, ValueError):
+        raise KdlibError(f"{where}: return (images, labels, class names), not {type(arrays).__name__}.") from None
+    images, labels = np.ascontiguousarray(images), np.asarray(labels)
+    if images.dtype != np.uint8:
+        raise KdlibError(f"{where}: images are {images.dtype}; give uint8 from 0 to 255.")
+    if images.ndim != 4 or list(images.shape[1:]) != shape or len(images) == 0:
+        raise KdlibError(f"{where}: images are {_by(images.shape)}; give one or more of {_by(shape)}, as (N, C, H, W).")
+    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
+        raise KdlibError(f"{where}: labels are {_by(labels.shape)} {labels.dtype}; give {len(images)} whole numbers.")
+    if labels.min() < 0 or labels.max() >= num_classes:
+        wrong = next(label for label in labels.tolist() if not 0 <= label < num_classes)
+        raise KdlibError(f"{where}: a label is {wrong}; give labels from 0 to {num_classes - 1}.")
+    if len(class_names) != num_classes:
+        raise KdlibError(f"{where}: there are {len(class_names)} class names; give {num_classes}.")
+    return images, labels.astype(np.int64), [str(c) for c in class_names]
+
+
+def _promised(name: str) -> tuple[int, int, int, int]:
+    options = datasets[name].options
+    for option in ("num_classes", "channels", "size"):
+        if option not in options:
+            raise KdlibError(f"Data set '{name}' is registered without {option}: add {option}=... to its registration.")
+    return options["num_classes"], options["channels"], options["size"], options["size"]
+
+
+def _sha1(image: np.ndarray) -> bytes:
+    return hashlib.sha1(image, usedforsecurity=False).digest()
+
+
+def _by(shape) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,19 @@
+"""Counter-based random numbers: what is drawn depends on its key alone, never on what was drawn before.
+
+Raw Philox words (Salmon et al. 2011) are the same in every version of numpy; its higher-level draws need not be.
+"""
+
+import hashlib
+
+import numpy as np
+
+
+def words(count: int, *key) -> np.ndarray:
+    """`count` random 64-bit words for the key, a tuple of texts and numbers: shape (count,), uint64."""
+    digest = hashlib.sha256(repr(key).encode()).digest()
+    return np.random.Philox(key=np.frombuffer(digest[:16], np.uint64)).random_raw(count)
+
+
+def permutation(count: int, *key) -> np.ndarray:
+    """A random order of 0..count-1, int64."""
+    return np.argsort(words(count, *key), kind="stable")

@@ -1,0 +1,92 @@
+"""What training will cost, measured on a few steps that are thrown away."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from kdlib.data.batches import Batch, Images
+from kdlib.loop import Output, Pool, Student, network, teach
+from kdlib.run import Run
+
+LONG_STEP = 0.3  # seconds for a quarter of a batch: then a whole one is not tried
+MEMORY_SHARE = 0.5  # of what is free, for a group's weights, gradients, momentum and best weights
+
+
+@dataclass
+class Cost:
+    """Seconds and bytes of one cohort on this machine, now."""
+
+    steps: int  # an epoch
+    teaching: float  # seconds a step, all teachers
+    studying: float  # seconds a step and run, on the run's own threads
+    workers: int
+    bytes_per_run: int
+
+    def epoch(self, runs: int) -> float:
+        """Seconds for one epoch of so many runs."""
+        return self.steps * (self.teaching + self.studying * runs / min(self.workers, runs))
+
+    def runs_within(self, seconds: float) -> int:
+        """How many runs make an epoch in that time."""
+        return int((seconds / self.steps - self.teaching) / self.studying * self.workers)
+
+
+def measure(runs: list[Run], alone: bool, threads: int, device: torch.device) -> Cost:
+    """Times one step of each distinct network and objective among the runs, and their teachers' forward."""
+    workers = 1 if alone or device.type != "cpu" else threads
+    torch.set_num_threads(threads if alone else 1)
+    images = Images(runs[0], device)
+    batch = next(images.batches(0))
+    pool = Pool(workers)
+    teachers = {t.key: network(t, images).to(device).eval() for run in runs for t in run.teachers}
+    features = any(Student.needs_features(run) for run in runs)
+
+    def teaching(batch: Batch) -> dict:
+        return {k: teach(model, batch.images, features, runs[0], pool) for k, model in teachers.items()}
+
+    lessons = teaching(batch)
+    seconds_to_teach = _seconds(lambda: teaching(batch), device) if teachers else 0.0
+
+    kinds: dict[tuple, list[Run]] = {}
+    for run in runs:
+        kinds.setdefault((run.network, run.width, tuple(t.name for t in run.objective)), []).append(run)
+    total = size = 0.0
+    for members in kinds.values():
+        student = Student(members[0], images, device)
+        student.begin_epoch()
+        total += len(members) * _step_seconds(student, batch, [lessons[t.key] for t in members[0].teachers])
+        size += len(members) * 4 * sum(p.numel() * p.element_size() for p in student.model.parameters())
+    return Cost(images.steps(), seconds_to_teach, total / len(runs), workers, int(size / len(runs)))
+
+
+def _step_seconds(student: Student, batch: Batch, lessons: list[Output]) -> float:
+    """A quarter of the batch first: where that takes long already, four times as long is the estimate."""
+    few = len(batch.index) // 4 + 2
+    part = Batch(batch.index[:few], batch.images[:few], [(y[:few], w) for y, w in batch.labels], batch.class_counts)
+    short = [Output(o.logits[:few], *([m[:few] for m in o.maps], o.pooled[:few]) if o.maps else ()) for o in lessons]
+    student.step(part, short)  # the first step also takes gradient norms
+    quarter = _seconds(lambda: student.step(part, short), student.device)
+    if quarter > LONG_STEP:
+        return quarter * len(batch.index) / few
+    return min(_seconds(lambda: student.step(batch, lessons), student.device) for _ in range(2))
+
+
+def _seconds(function: Callable, device: torch.device) -> float:
+    start = time.perf_counter()
+    function()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that a group's state may take."""
+    if device.type == "cuda":
+        return MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]
+    try:
+        return MEMORY_SHARE * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):  # no such figure on this system
+        return float("inf")

@@ -1,0 +1,78 @@
+"""Accuracy, proper scores, and what is built on them. `probs` is (N, K), `labels` (N,)."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.optimize import isotonic_regression
+from torch import Tensor
+
+from kdlib.metrics._checks import checked_logits, checked_probs, top_label
+from kdlib.registry import KdlibError
+
+
+class BrierDecomposition(NamedTuple):
+    """Brier score = miscalibration - discrimination + uncertainty; none of the three is negative."""
+
+    miscalibration: float
+    discrimination: float
+    uncertainty: float
+
+
+def accuracy(probs: Tensor, labels: Tensor) -> float:
+    """Share of right predictions, 0..1; of equally probable classes the first is predicted."""
+    _, correct = top_label(*checked_probs(probs, labels))
+    return correct.mean().item()
+
+
+def nll(logits: Tensor, labels: Tensor) -> float:
+    """Negative log-likelihood of logits (N, K), in nats, the mean over images."""
+    return F.cross_entropy(*checked_logits(logits, labels)).item()
+
+
+def brier(probs: Tensor, labels: Tensor) -> float:
+    """Brier score summed over the classes, 0..2, the mean over images (Brier 1950)."""
+    probs, labels = checked_probs(probs, labels)
+    return (probs - F.one_hot(labels, probs.shape[1])).square().sum(1).mean().item()
+
+
+def brier_decomposition(probs: Tensor, labels: Tensor) -> BrierDecomposition:
+    """The Brier score as MCB - DSC + UNC by isotonic recalibration, without bins (CORP: Dimitriadis et al. 2021).
+
+    One class against the rest, summed over the classes, which makes the identity with `brier` exact. MCB is what
+    recalibrating each class's probability would gain, DSC what the recalibrated ones gain over the class's frequency,
+    and UNC the score of those frequencies.
+    """
+    probs, labels = checked_probs(probs, labels)
+    is_class = F.one_hot(labels, probs.shape[1]).double()
+    recalibrated = torch.stack([_isotonic(*columns) for columns in zip(probs.T, is_class.T, strict=True)], dim=1)
+    forecasts = probs, recalibrated, is_class.mean(0)
+    raw, best, constant = ((forecast - is_class).square().sum(1).mean().item() for forecast in forecasts)
+    return BrierDecomposition(raw - best, constant - best, constant)
+
+
+def harmonic_score(accuracies: Tensor, eces: Tensor) -> Tensor:
+    """2 a (1 - e) / (a + 1 - e) of each row, (R,), with a and e the min-max scaled accuracies and ECEs of the table.
+
+    1 is the best row in both, 0 the worst in either. A column without spread is scaled to 0, as scikit-learn does.
+    """
+    a, e = (_min_max(torch.as_tensor(column, dtype=torch.float64)) for column in (accuracies, eces))
+    if a.shape != e.shape:
+        raise KdlibError(f"There are {len(a)} accuracies and {len(e)} ECEs: give one of each a row.")
+    total = a + 1 - e
+    return torch.where(total > 0, 2 * a * (1 - e) / total.clamp(min=1e-300), 0.0)
+
+
+def _isotonic(forecast: Tensor, outcome: Tensor) -> Tensor:
+    """The non-decreasing function of the forecast that is nearest to the outcome; equal forecasts stay equal."""
+    _, index, counts = np.unique(forecast.numpy(), return_inverse=True, return_counts=True)
+    frequency = np.bincount(index, outcome.numpy()) / counts
+    return torch.from_numpy(isotonic_regression(frequency, weights=counts).x[index])
+
+
+def _min_max(column: Tensor) -> Tensor:
+    if column.ndim != 1 or not len(column) or column.isnan().any():
+        raise KdlibError("A score needs a measured accuracy and ECE in every row, (R,): leave out those without.")
+    spread = column.max() - column.min()
+    return (column - column.min()) / torch.where(spread > 0, spread, 1.0)

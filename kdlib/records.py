@@ -1,0 +1,117 @@
+"""What is kept of a finished run for good: the record, and a table of many."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import torch
+
+from kdlib import metrics
+from kdlib.loop import Student
+from kdlib.provenance import provenance
+from kdlib.run import Run
+from kdlib.store import SCHEMA, Store, digest
+
+
+def measure(logits: dict[str, np.ndarray], labels: dict[str, torch.Tensor]) -> dict:
+    """Everything in a record that follows from the logits: `logits` as in the store, `labels` of held_out and test."""
+    moments = {}
+    for moment in ("last", "best"):
+        if f"{moment}_test" in logits:
+            held_out, test = (torch.from_numpy(logits[f"{moment}_{split}"]) for split in ("held_out", "test"))
+            temperature = metrics.fit_temperature(held_out, labels["held_out"]) if len(held_out) else None
+            moments[moment] = {"raw": scores(test, labels["test"])}
+            if temperature is not None:
+                moments[moment] |= {"temperature": temperature, "scaled": scores(test / temperature, labels["test"])}
+                moments[moment]["held_out"] = scores(held_out, labels["held_out"])
+    test = torch.from_numpy(logits["last_test"])
+    classes = test.shape[1]
+    confusion = torch.bincount(labels["test"] * classes + test.argmax(1), minlength=classes**2).view(classes, classes)
+    bins = metrics.reliability(test.double().softmax(1), labels["test"])
+    return {
+        "metrics": moments,
+        "reliability": {name: jsonable(values) for name, values in bins._asdict().items()},
+        "confusion": confusion.tolist(),  # rows: true class
+    }
+
+
+def scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+    probs = logits.double().softmax(1)
+    return {
+        "accuracy": metrics.accuracy(probs, labels),
+        "ece": metrics.ece(probs, labels),
+        "nll": metrics.nll(logits.double(), labels),
+        "brier": metrics.brier(probs, labels),
+    }
+
+
+def finish(store: Store, student: Student, images, taught_by: dict[str, str], setting: dict) -> dict:
+    """Stores what the student reached, its record last. `taught_by` maps teachers' keys to their weights' digests;
+    `setting` says on what it was trained (device, threads)."""
+    run = student.run
+    record = {
+        "key": run.key,
+        "schema": SCHEMA,
+        "spec": run.spec(),
+        "history": student.history,
+        "taught_by": taught_by,
+        "data": {
+            "fingerprint": images.fingerprint,
+            "train": len(images.labels),
+            "held_out": len(images.held_out),
+            "test": len(images.test),
+        },
+        "provenance": provenance()
+        | setting
+        | {
+            "seconds": round(student.seconds, 1),  # of this run's own steps and evaluations
+            "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        },
+    }
+    if student.failure:
+        record |= {"status": "failed", "reason": student.failure}
+    else:
+        weights, logits = student.outcome(images)
+        labels = {"held_out": images.held_out_labels, "test": images.test_labels}
+        record |= {
+            "status": "finished",
+            "train_accuracy": student.history[-1]["train_accuracy"],
+            "best_epoch": student.best["epoch"] if student.best else None,
+            "weights": digest(weights),
+            **measure(logits, labels),
+        }
+        store.save_outcome(run.key, weights, logits)
+    store.save_record(record)
+    return record
+
+
+def table(runs: list[Run], records: dict[str, dict]) -> pd.DataFrame:
+    """A row a run, in the order given: what it is, whether it was measured, and its metrics as fractions.
+
+    Columns without a prefix are raw and of the last epoch; `scaled_` after temperature scaling; `best_` at the best
+    held-out epoch; `held_out_` on the held-out images. Runs without a record are "not measured".
+    """
+    return pd.DataFrame([_row(run, records.get(run.key)) for run in runs])
+
+
+def _row(run: Run, record: dict | None) -> dict:
+    row = {"key": run.key, "status": record["status"] if record else "not measured", "data": run.data,
+           "network": run.network, "epochs": run.epochs, "seed": run.seed}  # fmt: skip
+    if not record or record["status"] != "finished":
+        return row | dict.fromkeys(("accuracy", "ece", "nll", "brier"), np.nan)
+    last, best = record["metrics"]["last"], record["metrics"].get("best", {})
+    row |= last["raw"]
+    row |= {f"scaled_{name}": value for name, value in last.get("scaled", {}).items()}
+    row |= {f"held_out_{name}": value for name, value in last.get("held_out", {}).items()}
+    row |= {f"best_{name}": value for name, value in best.get("raw", {}).items()}
+    return row | {
+        "temperature_fitted": last.get("temperature"),
+        "best_epoch": record["best_epoch"],
+        "train_accuracy": record["train_accuracy"],
+        "seconds": record["provenance"]["seconds"],
+    }
+
+
+def jsonable(values) -> list:
+    """Floats as they are, NaN (which JSON lacks) as null."""
+    return [None if value != value else value for value in np.asarray(values).tolist()]

@@ -1,0 +1,199 @@
+"""What a run is, and its key.
+
+A run is one network to be trained, said completely. Its key is the hash of its canonical JSON: the same in another
+process, on another machine and on another Python. Fields at their default are left out, and a default never changes,
+so a field added later orphans no stored run.
+"""
+
+import hashlib
+import json
+import math
+import types
+import typing
+from dataclasses import MISSING, dataclass, fields
+from functools import cached_property
+from typing import Any
+
+from kdlib.augment import augmentations
+from kdlib.data import datasets
+from kdlib.models import networks
+from kdlib.objective import terms
+from kdlib.registry import KdlibError, unknown
+
+PRECISIONS = ("fp32", "bf16")  # fp32 means TF32 off
+SCHEDULES = ("cosine", "multistep")
+KEY_LENGTH = 16  # hex digits
+
+
+_TYPE_NAMES = {int: "whole number", float: "finite number", str: "text", bool: "true or false"}
+
+
+def _coerce(value: Any, kind: Any, name: str) -> Any:
+    """`value` as the declared type, so that 4, 4.0 and numpy's 4 make one key; a sentence where it does not fit."""
+    if isinstance(kind, types.UnionType):
+        if value is None:
+            return None
+        kind = next(k for k in typing.get_args(kind) if k is not types.NoneType)
+    if typing.get_origin(kind) is tuple:
+        return tuple(_coerce(v, typing.get_args(kind)[0], name) for v in value)
+    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
+        value = value.item()  # numpy and torch scalars
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is float and number and math.isfinite(value):
+        return float(value)
+    if kind is int and number and value == int(value):
+        return int(value)
+    if kind in (str, bool) and isinstance(value, kind):
+        return value
+    raise KdlibError(f"{name} is {value!r}, which is no {_TYPE_NAMES.get(kind, kind)}.")
+
+
+@dataclass(frozen=True, init=False)
+class Term:
+    """One summand of a run's objective: weight x the named loss with its parameters, from one of the run's teachers.
+
+    Term("kd", 0.9, temperature=4) or Term("cross_entropy", 0.1); `teacher` counts in the run's `teachers`.
+    """
+
+    name: str
+    weight: float
+    teacher: int
+    params: tuple[tuple[str, Any], ...]
+
+    def __init__(self, name: str, weight: float = 1.0, teacher: int = 0, **params: Any):
+        known = terms[name].parameters
+        for given in params:
+            if given not in known:
+                raise KdlibError(unknown(f"parameter of loss term '{name}'", given, known))
+        coerced = {p: _coerce(v, type(known[p]), f"{name}.{p}") for p, v in params.items()}
+        for p in terms[name].options.get("positive", ()):
+            if not coerced.get(p, known[p]) > 0:
+                raise KdlibError(f"{name}.{p} is {coerced[p]}: give a value above 0.")
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "weight", _coerce(weight, float, f"weight of {name}"))
+        object.__setattr__(self, "teacher", _coerce(teacher, int, f"teacher of {name}"))
+        kept = sorted((p, v) for p, v in coerced.items() if v != known[p])
+        object.__setattr__(self, "params", tuple(kept))
+
+    def __getattr__(self, name: str) -> Any:  # term.temperature, also at its default
+        if not name.startswith("_"):
+            for p, v in (*self.params, *terms[self.name].parameters.items()):
+                if p == name:
+                    return v
+        raise AttributeError(name)
+
+    @property
+    def uses_teacher(self) -> bool:
+        return terms[self.name].options.get("teacher", False)
+
+    def spec(self) -> dict:
+        """JSON-able, defaults left out."""
+        short = {"name": self.name, "weight": self.weight, "teacher": self.teacher or None, **dict(self.params)}
+        return {name: value for name, value in short.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One network to be trained, said completely; not in it: device, threads, budget.
+
+    `seed` draws the initial weights; `data_seed` the order of the images and their augmentation. A teacher is a run
+    itself and teaches with its last epoch's weights. Rates: `lr` at the first epoch; `schedule` "cosine" to zero over
+    `epochs`, or "multistep", x0.1 at each of `milestones` (epochs). `held_out` is the number of held-out training
+    images a class (None: the data set's own; 0: none, then no best epoch and no temperature). `image_size` is the side
+    after 2 x 2 means (None: as it is). `width` is for networks that have one.
+    """
+
+    data: str
+    network: str
+    epochs: int
+    image_size: int | None = None
+    held_out: int | None = None
+    augmentation: str = "standard"
+    width: int | None = None
+    objective: tuple[Term, ...] = (Term("cross_entropy"),)
+    teachers: tuple["Run", ...] = ()
+    batch_size: int = 128
+    lr: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: str = "cosine"
+    milestones: tuple[int, ...] = ()
+    seed: int = 0
+    data_seed: int = 0
+    precision: str = "fp32"
+    evaluate_every: int = 1
+
+    def __post_init__(self):
+        for f in fields(self):
+            if f.name not in ("objective", "teachers"):
+                object.__setattr__(self, f.name, _coerce(getattr(self, f.name), f.type, f.name))
+        object.__setattr__(self, "objective", tuple(self.objective))
+        object.__setattr__(self, "teachers", tuple(self.teachers))
+        self._check()
+
+    def _check(self):
+        datasets[self.data], networks[self.network], augmentations[self.augmentation]  # noqa: B018 (raises if unknown)
+        for name, value, known in [("precision", self.precision, PRECISIONS), ("schedule", self.schedule, SCHEDULES)]:
+            if value not in known:
+                raise KdlibError(unknown(name, value, known))
+        least = {"epochs": 1, "batch_size": 2, "evaluate_every": 1, "held_out": 0, "image_size": 1, "width": 1,
+                 "momentum": 0, "weight_decay": 0, "lr": 0}  # fmt: skip
+        for name, low in least.items():
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise KdlibError(f"{name} is {value}: give {low} or more.")
+        if not self.objective:
+            raise KdlibError('The objective has no term: give at least one, such as Term("cross_entropy").')
+        for term in self.objective:
+            if term.uses_teacher and term.teacher >= len(self.teachers):
+                raise KdlibError(
+                    f"Loss term '{term.name}' asks for teacher {term.teacher}, but the run has {len(self.teachers)}: "
+                    "add the teacher's run to `teachers`."
+                )
+
+    @cached_property
+    def key(self) -> str:
+        """16 hex digits: the run's name in the store."""
+        short = self.spec(nested=False)
+        names = [self.data, self.network, self.augmentation, *(t.name for t in self.objective)]
+        kinds = [datasets, networks, augmentations, *(terms for _ in self.objective)]
+        versions = {n: kind[n].version for n, kind in zip(names, kinds, strict=True) if kind[n].version != 1}
+        if versions:
+            short["versions"] = versions
+        text = json.dumps(short, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+    def spec(self, nested: bool = True) -> dict:
+        """JSON-able, defaults left out; teachers as specs of their own, or (nested=False) as keys."""
+        short = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.default is MISSING or value != f.default:
+                short[f.name] = list(value) if isinstance(value, tuple) else value
+        if "objective" in short:
+            short["objective"] = [t.spec() for t in self.objective]
+        if "teachers" in short:
+            short["teachers"] = [t.spec() if nested else t.key for t in self.teachers]
+        return short
+
+    @classmethod
+    def from_spec(cls, spec: dict) -> "Run":
+        """The inverse of `spec()`."""
+        known = {f.name for f in fields(cls)}
+        for name in spec:
+            if name not in known:
+                raise KdlibError(unknown("field of a run", name, known))
+        spec = dict(spec)
+        spec["teachers"] = tuple(cls.from_spec(t) for t in spec.get("teachers", ()))
+        if "objective" in spec:
+            spec["objective"] = tuple(Term(**t) for t in spec["objective"])
+        return cls(**spec)
+
+
+def lineage(runs) -> list[Run]:
+    """The runs and all their teachers, each once, teachers first."""
+    seen: dict[str, Run] = {}
+    for run in runs:
+        for ancestor in (*lineage(run.teachers), run):
+            seen.setdefault(ancestor.key, ancestor)
+    return list(seen.values())
