@@ -15,11 +15,14 @@ _HOME = {
     "datasets": "kdlib.data",
     "train": "kdlib.cohorts",
     "plan": "kdlib.cohorts",
-    "model": "kdlib.store",
-    "logits": "kdlib.store",
+    "record": "kdlib.lookup",
+    "model": "kdlib.lookup",
+    "logits": "kdlib.lookup",
 }
-_ROOMS = ("augment", "bench", "cohorts", "data", "losses", "loop", "metrics", "models", "objective", "plots", "report",
-          "run", "store")  # fmt: skip
+_ROOMS = (
+    "augment", "bench", "claims", "cohorts", "data", "evidence", "losses", "loop", "metrics", "models", "objective",
+    "plots", "report", "run", "store",
+)  # fmt: skip
 
 __all__ = [*_HOME, *_ROOMS]
 

@@ -12,14 +12,17 @@ import torch
 
 from kdlib import records
 from kdlib.data.batches import Images
+from kdlib.data.images import promised
 from kdlib.estimate import Cost, free_memory, measure
-from kdlib.loop import Pool, Student, network, train_epochs
+from kdlib.loop import Pool, Student, ready_to_teach, train_epochs
 from kdlib.progress import Group, Progress, count, duration
+from kdlib.registry import KdlibError
 from kdlib.run import Run, lineage
 from kdlib.store import Store, digest
 
 SHARED = ("data", "image_size", "held_out", "augmentation", "batch_size", "data_seed", "precision")
 CHECKPOINT_SHARE = 20  # checkpoints are at least 20 times as long apart as the last one took to write
+LARGE_BATCH = 16_384  # pixels in a batch from which a run that is alone gets all cores
 SECONDS_BETWEEN_LOOKS = 1.0  # at the runs that another process trains
 
 
@@ -36,7 +39,12 @@ def train(
     is for CPUs (None: all cores). A later call goes on where this one stopped; a run that failed is not tried again
     before `python -m kdlib runs --retry`.
     """
-    runs = list(runs)
+    runs = [runs] if isinstance(runs, Run) else list(runs)
+    for name, value, least in (("budget", budget, 0), ("threads", threads, 1)):
+        if value is not None and value < least:
+            raise KdlibError(f"{name} is {value}: give {least} or more.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise KdlibError("There is no GPU that torch can use: leave device out, or give 'cpu'.")
     store = store or Store()
     store.check_writable()
     engine = Engine(store, threads or torch.get_num_threads(), torch.device(device or best_device()), budget)
@@ -50,11 +58,13 @@ def train(
 
 @dataclass
 class Cohort:
-    """Runs to be trained that see the same batches. `alone`: one run is all there is, finished ones counted too; then
-    it gets all cores, where otherwise each run has one thread."""
+    """Runs to be trained that see the same batches. `alone`: one run is all there is, finished ones counted too, and it
+    is large enough to use all cores; otherwise each run has one thread. `place`: what its runs share, and how far they
+    are from the runs that teach nobody; it stays the same while runs are finished."""
 
     runs: list[Run]
     alone: bool
+    place: tuple
 
 
 def plan(runs: list[Run], store: Store | None = None) -> list[Cohort]:
@@ -75,7 +85,10 @@ def plan(runs: list[Run], store: Store | None = None) -> list[Cohort]:
     for run in needed:
         cohorts.setdefault(place(run), []).append(run)
     everyone = [place(run) for run in lineage(runs)]
-    return [Cohort(cohorts[p], everyone.count(p) == 1) for p in sorted(cohorts, key=lambda p: p[0])]
+    return [
+        Cohort(cohorts[p], everyone.count(p) == 1 and _is_large(cohorts[p][0]), p)
+        for p in sorted(cohorts, key=lambda p: p[0])
+    ]
 
 
 def _needed(runs: list[Run], store: Store) -> list[Run]:
@@ -86,7 +99,7 @@ def _needed(runs: list[Run], store: Store) -> list[Run]:
         record = store.record(run.key)
         if record and record["status"] == "failed":
             return False
-        if not all(need(teacher) for teacher in run.teachers if store.weights(teacher.key) is None):
+        if not all(need(teacher) for teacher in run.teachers if not store.has_weights(teacher.key)):
             return False
         needed[run.key] = run
         return True
@@ -95,6 +108,12 @@ def _needed(runs: list[Run], store: Store) -> list[Run]:
         if store.record(run.key) is None:
             need(run)
     return list(needed.values())
+
+
+def _is_large(run: Run) -> bool:
+    """Whether several threads on one run pay: on digits they wait for one another longer than they work."""
+    side = run.image_size or promised(run.data)[-1]
+    return run.batch_size * side * side >= LARGE_BATCH
 
 
 def _heights(runs: list[Run]) -> dict[str, int]:
@@ -114,7 +133,7 @@ class Engine:
         self.store, self.threads, self.device = store, threads, device
         self.deadline = None if budget is None else time.monotonic() + 60 * budget
         self.progress = Progress()
-        self.costs: dict[str, Cost] = {}
+        self.costs: dict[tuple, Cost] = {}
         if device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
             torch.backends.cudnn.deterministic = True
@@ -126,33 +145,47 @@ class Engine:
         cohorts = plan(runs, self.store)
         self.announce(runs, cohorts)
         while cohorts and not self.out_of_time():
-            if not self.train_group(cohorts[0]):
-                time.sleep(SECONDS_BETWEEN_LOOKS)  # another process trains them: wait for its records
+            if not any(self.train_group(cohort) for cohort in cohorts):
+                self.progress.say("Another process trains what is left: waiting for its records.")
+                time.sleep(SECONDS_BETWEEN_LOOKS)
             cohorts = plan(runs, self.store)
 
     def announce(self, runs: list[Run], cohorts: list[Cohort]) -> None:
         """Says what there is to do, and for how long, measured on a few steps that are thrown away."""
-        todo = sum(len(c.runs) for c in cohorts)
-        finished = sum(self.store.record(run.key) is not None for run in {r.key: r for r in runs}.values())
-        line = f"{count(finished, 'run')} measured"
-        if todo:
-            seconds = sum(self.cost(c).epoch(len(c.runs)) * max(r.epochs for r in c.runs) for c in cohorts)
+        kept = {run.key: self.store.record(run.key) for run in runs}
+        planned = {run.key for cohort in cohorts for run in cohort.runs}
+        status = [record["status"] for record in kept.values() if record]
+        line = f"{count(status.count('finished'), 'run')} measured"
+        if failed := status.count("failed"):
+            line += f", {failed} failed"
+        if waiting := sum(record is None and key not in planned for key, record in kept.items()):
+            line += f", {waiting} without their teacher, which failed"
+        if cohorts:
+            todo = sum(len(c.runs) for c in cohorts)
+            seconds = sum(self.cost(c).total([self.epochs_left(run) for run in c.runs]) for c in cohorts)
             place = self.device.type if self.device.type != "cpu" else count(self.threads, "thread")
             line += f"; {todo} to train in {count(len(cohorts), 'cohort')}: about {duration(seconds)} on {place}"
         self.progress.say(line + ".", last=True)
 
+    def epochs_left(self, run: Run) -> int:
+        return run.epochs - self.store.epochs_done(run.key)
+
     def train_group(self, cohort: Cohort) -> int:
         """Trains as many of the cohort's runs as the budget, the memory and other processes leave; how many it had."""
-        started = sorted(cohort.runs, key=lambda run: not self.store.has_checkpoint(run.key))
-        with self.store.claim([run.key for run in started], self.group_size(cohort)) as mine:
-            group = [run for run in started if run.key in mine]
-            if not group:
-                return 0
+        ready = [run for run in cohort.runs if all(self.store.has_weights(t.key) for t in run.teachers)]
+        ready.sort(key=lambda run: not self.store.has_checkpoint(run.key))  # those that were begun first
+        with self.store.claim([run.key for run in ready], self.group_size(cohort)) as mine:
+            group = [run for run in ready if run.key in mine]
+            taught_by = {t.key: t for run in group for t in run.teachers}
+            weights = {key: self.store.weights(key) for key in taught_by}
+            if not group or None in weights.values():  # damaged weights were set aside: the plan is another one now
+                return len(group)
             threads_per_run = self.threads if cohort.alone else 1
             torch.set_num_threads(threads_per_run)
             images = Images(group[0], self.device)
             students = [self.student(run, images) for run in group]
-            teachers, digests = self.teachers(group, images)
+            teachers = {key: ready_to_teach(run, images, weights[key]) for key, run in taught_by.items()}
+            digests = {key: digest(values) for key, values in weights.items()}
             setting = {"device": _device_name(self.device), "threads_per_run": threads_per_run}
             pool = Pool(1 if cohort.alone or self.device.type != "cpu" else self.threads)
             self.train_students(students, teachers, digests, images, pool, setting)
@@ -164,10 +197,9 @@ class Engine:
         kinds = ", ".join(sorted({s.run.network for s in students}))
         progress = Group(self.progress, f"{count(len(students), 'run')} of {kinds} on {students[0].run.data}", students)
         for epoch in train_epochs(students, teachers, images, pool):
-            for student in [s for s in training if s.done]:
-                taught_by = {t.key: digests[t.key] for t in student.run.teachers}
-                records.finish(self.store, student, images, taught_by, setting)
-                training.remove(student)
+            done = [s for s in training if s.done]
+            training = [s for s in training if not s.done]
+            pool.map(lambda s: records.finish(self.store, s, images, digests, setting), done)
             progress.say(epoch)
             if self.out_of_time() or time.monotonic() - saved >= CHECKPOINT_SHARE * writing:
                 begun = time.monotonic()
@@ -184,33 +216,21 @@ class Engine:
             student.restore(checkpoint)
         return student
 
-    def teachers(self, group: list[Run], images: Images) -> tuple[dict, dict]:
-        """The group's teachers as networks in evaluation mode, and their weights' digests, by key."""
-        models, digests = {}, {}
-        for run in {t.key: t for r in group for t in r.teachers}.values():
-            weights = self.store.weights(run.key)
-            model = network(run, images)
-            model.load_state_dict(weights)
-            models[run.key] = model.to(device=self.device, memory_format=torch.channels_last).eval()
-            digests[run.key] = digest(weights)
-        return models, digests
-
     def cost(self, cohort: Cohort) -> Cost:
         """Measured once a cohort, on a few steps that are thrown away."""
-        name = cohort.runs[0].key
-        if name not in self.costs:
-            self.costs[name] = measure(cohort.runs, cohort.alone, self.threads, self.device)
-        return self.costs[name]
+        if cohort.place not in self.costs:
+            self.costs[cohort.place] = measure(cohort.runs, cohort.alone, self.threads, self.device)
+        return self.costs[cohort.place]
 
     def group_size(self, cohort: Cohort) -> int:
         """How many of the cohort's runs fit in memory and finish within the budget; at least one a thread."""
         cost = self.cost(cohort)
-        fits = max(self.threads, int(free_memory(self.device) / cost.bytes_per_run))
+        fits = max(self.threads, free_memory(self.device) / cost.bytes_per_run)
         if self.deadline is not None:
-            epochs = max(run.epochs for run in cohort.runs)
+            epochs = max(self.epochs_left(run) for run in cohort.runs)
             left = self.deadline - time.monotonic()
-            fits = min(fits, max(self.threads, cost.runs_within(left / epochs)))
-        return min(fits, len(cohort.runs))
+            fits = min(fits, max(self.threads, cost.runs_within(left / max(1, epochs))))
+        return int(min(fits, len(cohort.runs)))
 
 
 def best_device() -> str:

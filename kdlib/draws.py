@@ -11,7 +11,7 @@ import numpy as np
 def words(count: int, *key) -> np.ndarray:
     """`count` random 64-bit words for the key, a tuple of texts and numbers: shape (count,), uint64."""
     digest = hashlib.sha256(repr(key).encode()).digest()
-    return np.random.Philox(key=np.frombuffer(digest[:16], np.uint64)).random_raw(count)
+    return np.random.Philox(key=np.frombuffer(digest[:16], "<u8")).random_raw(count)
 
 
 def permutation(count: int, *key) -> np.ndarray:

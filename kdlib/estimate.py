@@ -1,14 +1,15 @@
 """What training will cost, measured on a few steps that are thrown away."""
 
-import os
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from kdlib.data.batches import Batch, Images
-from kdlib.loop import Output, Pool, Student, network, teach
+from kdlib.loop import Output, Pool, Student, ready_to_teach, teach
 from kdlib.run import Run
 
 LONG_STEP = 0.3  # seconds for a quarter of a batch: then a whole one is not tried
@@ -27,11 +28,15 @@ class Cost:
 
     def epoch(self, runs: int) -> float:
         """Seconds for one epoch of so many runs."""
-        return self.steps * (self.teaching + self.studying * runs / min(self.workers, runs))
+        return self.steps * (self.teaching + self.studying * math.ceil(runs / self.workers))
+
+    def total(self, epochs: list[int]) -> float:
+        """Seconds for runs that have so many epochs to go."""
+        return sum(self.epoch(sum(left > done for left in epochs)) for done in range(max(epochs)))
 
     def runs_within(self, seconds: float) -> int:
         """How many runs make an epoch in that time."""
-        return int((seconds / self.steps - self.teaching) / self.studying * self.workers)
+        return int((seconds / self.steps - self.teaching) / self.studying) * self.workers
 
 
 def measure(runs: list[Run], alone: bool, threads: int, device: torch.device) -> Cost:
@@ -41,7 +46,8 @@ def measure(runs: list[Run], alone: bool, threads: int, device: torch.device) ->
     images = Images(runs[0], device)
     batch = next(images.batches(0))
     pool = Pool(workers)
-    teachers = {t.key: network(t, images).to(device).eval() for run in runs for t in run.teachers}
+    teachers = {t.key: t for run in runs for t in run.teachers}
+    teachers = {key: ready_to_teach(run, images) for key, run in teachers.items()}
     features = any(Student.needs_features(run) for run in runs)
 
     def teaching(batch: Batch) -> dict:
@@ -65,7 +71,8 @@ def measure(runs: list[Run], alone: bool, threads: int, device: torch.device) ->
 def _step_seconds(student: Student, batch: Batch, lessons: list[Output]) -> float:
     """A quarter of the batch first: where that takes long already, four times as long is the estimate."""
     few = len(batch.index) // 4 + 2
-    part = Batch(batch.index[:few], batch.images[:few], [(y[:few], w) for y, w in batch.labels], batch.class_counts)
+    labels = [(y[:few], w if w is None else w[:few]) for y, w in batch.labels]
+    part = Batch(batch.index[:few], batch.images[:few], labels, batch.class_counts)
     short = [Output(o.logits[:few], *([m[:few] for m in o.maps], o.pooled[:few]) if o.maps else ()) for o in lessons]
     student.step(part, short)  # the first step also takes gradient norms
     quarter = _seconds(lambda: student.step(part, short), student.device)
@@ -83,10 +90,11 @@ def _seconds(function: Callable, device: torch.device) -> float:
 
 
 def free_memory(device: torch.device) -> float:
-    """Bytes that a group's state may take."""
+    """Bytes that a group's state may take; infinite where the system does not say."""
     if device.type == "cuda":
         return MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]
     try:
-        return MEMORY_SHARE * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):  # no such figure on this system
-        return float("inf")
+        figures = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        return MEMORY_SHARE * 1024 * int(figures["MemAvailable"].split()[0])  # cached files give way, so they are free
+    except (OSError, KeyError, ValueError):
+        return math.inf

@@ -74,6 +74,7 @@ class Student:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.run, self.epoch)
         self._values = torch.zeros(len(self.losses), dtype=torch.float64, device=self.device)
+        self._suspect = torch.zeros_like(self._values)  # the terms of the first step with one that is not finite
         self._correct = torch.zeros((), dtype=torch.int64, device=self.device)
         self._seen = 0
         self._norms = None
@@ -94,7 +95,9 @@ class Student:
         self.optimiser.step()
         self.optimiser.zero_grad()
         count = len(batch.index)
-        self._values += torch.stack(values).detach().double() * count
+        values = torch.stack(values).detach().double()
+        self._suspect = torch.where(self._suspect.isfinite().all(), values, self._suspect)
+        self._values += values * count
         self._correct += (output.logits.detach().argmax(1) == batch.labels[0][0]).sum()
         self._seen += count
         self.seconds += time.perf_counter() - start
@@ -110,16 +113,21 @@ class Student:
             "terms": values,  # mean over the epoch's images, weight included
             "train_accuracy": self._correct.item() / self._seen,
         }
-        for term, value in zip(self.run.objective, values, strict=True):
-            if not math.isfinite(value):
-                self.failure = f"the loss term {term.name} became {value} in epoch {self.epoch}"
-                return
         if self._norms is not None:
             entry["gradient_norms"] = self._norms.tolist()
+        # The gradients first: they are those of the epoch's first step.
+        for what, numbers in (("gradient of ", entry.get("gradient_norms", ())), ("", self._suspect.tolist())):
+            for term, number in zip(self.run.objective, numbers, strict=False):
+                if not math.isfinite(number):
+                    self.failure = f"the {what}loss term {term.name} became {number} in epoch {self.epoch}"
+                    return
         last = self.epoch == self.run.epochs
         if len(images.held_out) and (self.epoch % self.run.evaluate_every == 0 or last):
             start = time.perf_counter()
             logits = evaluate(self.model, images, images.held_out, self.run)
+            if not logits.isfinite().all():
+                self.failure = f"the held-out logits were not finite after epoch {self.epoch}"
+                return
             probs = logits.double().softmax(1)
             entry["held_out_accuracy"] = metrics.accuracy(probs, images.held_out_labels)
             entry["held_out_nll"] = metrics.nll(logits, images.held_out_labels)
@@ -131,11 +139,14 @@ class Student:
         self.history.append(entry)
 
     def _gradient_norm(self, value: torch.Tensor) -> torch.Tensor:
-        """Of one weighted term with respect to the network's weights, from the graph that the step will use."""
+        """Of one weighted term with respect to the network's weights, from the graph that the step will use; 0 where
+        the term itself is not finite."""
+        zero = value.new_zeros((), dtype=torch.float64)
         if not value.requires_grad:
-            return value.new_zeros(())
+            return zero
         gradients = torch.autograd.grad(value, list(self.model.parameters()), retain_graph=True, allow_unused=True)
-        return torch.stack([g.double().square().sum() for g in gradients if g is not None]).sum().sqrt()
+        squares = [g.double().square().sum() for g in gradients if g is not None]
+        return torch.where(value.isfinite(), sum(squares, start=zero).sqrt(), zero)
 
     def state(self) -> dict:
         """A checkpoint: tensors and plain values."""
@@ -158,14 +169,20 @@ class Student:
     def outcome(self, images: Images) -> tuple[dict, dict]:
         """Last weights, and logits "<moment>_<split>" as float32 arrays, held-out and test, at last and best."""
         weights = {name: value.clone() for name, value in self.model.state_dict().items()}
-        moments = {"last": weights} | ({"best": self.best["weights"]} if self.best else {})
-        logits = {}
-        for moment, state in moments.items():
-            self.model.load_state_dict(state)
-            for split in ("held_out", "test"):
-                logits[f"{moment}_{split}"] = evaluate(self.model, images, getattr(images, split), self.run).numpy()
-        self.model.load_state_dict(weights)
+        logits = self._logits("last", images)
+        if self.best and self.best["epoch"] == self.epoch:
+            logits |= {name.replace("last", "best"): values for name, values in logits.items()}
+        elif self.best:
+            self.model.load_state_dict(self.best["weights"])
+            logits |= self._logits("best", images)
+            self.model.load_state_dict(weights)
         return weights, logits
+
+    def _logits(self, moment: str, images: Images) -> dict:
+        return {
+            f"{moment}_{split}": evaluate(self.model, images, getattr(images, split), self.run).numpy()
+            for split in ("held_out", "test")
+        }
 
 
 def train_epochs(students: list[Student], teachers: dict, images: Images, pool: Pool) -> Iterator[int]:
@@ -214,7 +231,7 @@ def evaluate(model: torch.nn.Module, images: Images, which: torch.Tensor, run: R
     """Logits (N, K) of uint8 images in evaluation mode, float32, on the CPU."""
     model.eval()
     with torch.no_grad(), autocast(run, which.device):
-        parts = [model(images.normalise(chunk)).float() for chunk in which.split(EVALUATION_CHUNK)]
+        parts = [model(images.normalise(chunk)).float() for chunk in which.split(EVALUATION_CHUNK) if len(chunk)]
     return torch.cat(parts).cpu() if parts else torch.empty(0, images.num_classes)
 
 
@@ -223,6 +240,14 @@ def network(run: Run, images: Images) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(draws.words(1, run.seed, "initial weights")[0] >> 1))
         return models.build(run.network, images.num_classes, images.channels, images.image_size, run.width)
+
+
+def ready_to_teach(run: Run, images: Images, weights: dict | None = None) -> torch.nn.Module:
+    """The run's network with the weights (None: its initial ones), in evaluation mode where the images are."""
+    model = network(run, images)
+    if weights is not None:
+        model.load_state_dict(weights)
+    return model.to(device=images.images.device, memory_format=torch.channels_last).eval()
 
 
 def learning_rate(run: Run, epoch: int) -> float:

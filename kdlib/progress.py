@@ -8,16 +8,16 @@ SECONDS_BETWEEN_LINES = 2.0
 
 
 class Progress:
-    """Prints at most a line every two seconds; `last=True` prints whatever the time."""
+    """Prints at most a line every two seconds, and none twice in a row; `last=True` prints whatever the time."""
 
     def __init__(self):
-        self._printed = -SECONDS_BETWEEN_LINES
+        self._printed, self._line = -SECONDS_BETWEEN_LINES, ""
 
     def say(self, line: str, last: bool = False) -> None:
         now = time.monotonic()
-        if last or now - self._printed >= SECONDS_BETWEEN_LINES:
+        if last or (now - self._printed >= SECONDS_BETWEEN_LINES and line != self._line):
             print(line, flush=True)
-            self._printed = now
+            self._printed, self._line = now, line
 
 
 class Group:

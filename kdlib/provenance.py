@@ -2,14 +2,16 @@
 
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@cache  # what a process has imported, it keeps
 def provenance() -> dict:
-    """Git revision (and whether kdlib/ or notebooks/ have changes that no commit has), versions, hardware. JSON-able."""
+    """Git revision, whether kdlib/ or notebooks/ have changes that no commit has, versions, hardware. JSON-able."""
     revision = _git("rev-parse", "HEAD")
     return {
         "git": revision,

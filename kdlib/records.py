@@ -12,6 +12,8 @@ from kdlib.provenance import provenance
 from kdlib.run import Run
 from kdlib.store import SCHEMA, Store, digest
 
+METRICS = ("accuracy", "ece", "nll", "brier")  # accuracy and ECE as fractions, NLL in nats an image, Brier 0..2
+
 
 def measure(logits: dict[str, np.ndarray], labels: dict[str, torch.Tensor]) -> dict:
     """Everything in a record that follows from the logits: `logits` as in the store, `labels` of held_out and test."""
@@ -36,6 +38,7 @@ def measure(logits: dict[str, np.ndarray], labels: dict[str, torch.Tensor]) -> d
 
 
 def scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+    """METRICS of a whole set."""
     probs = logits.double().softmax(1)
     return {
         "accuracy": metrics.accuracy(probs, labels),
@@ -45,16 +48,20 @@ def scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
     }
 
 
-def finish(store: Store, student: Student, images, taught_by: dict[str, str], setting: dict) -> dict:
-    """Stores what the student reached, its record last. `taught_by` maps teachers' keys to their weights' digests;
+def finish(store: Store, student: Student, images, digests: dict[str, str], setting: dict) -> dict:
+    """Stores what the student reached, its record last. `digests` maps teachers' keys to their weights' digests;
     `setting` says on what it was trained (device, threads)."""
     run = student.run
+    weights, logits = ({}, {}) if student.failure else student.outcome(images)
+    if not all(np.isfinite(values).all() for values in logits.values()):
+        student.failure = "the logits at the end were not finite"
     record = {
         "key": run.key,
         "schema": SCHEMA,
         "spec": run.spec(),
+        "versions": run.versions(),
         "history": student.history,
-        "taught_by": taught_by,
+        "taught_by": {teacher.key: digests[teacher.key] for teacher in run.teachers},
         "data": {
             "fingerprint": images.fingerprint,
             "train": len(images.labels),
@@ -71,7 +78,6 @@ def finish(store: Store, student: Student, images, taught_by: dict[str, str], se
     if student.failure:
         record |= {"status": "failed", "reason": student.failure}
     else:
-        weights, logits = student.outcome(images)
         labels = {"held_out": images.held_out_labels, "test": images.test_labels}
         record |= {
             "status": "finished",
@@ -97,18 +103,17 @@ def table(runs: list[Run], records: dict[str, dict]) -> pd.DataFrame:
 def _row(run: Run, record: dict | None) -> dict:
     row = {"key": run.key, "status": record["status"] if record else "not measured", "data": run.data,
            "network": run.network, "epochs": run.epochs, "seed": run.seed}  # fmt: skip
-    if not record or record["status"] != "finished":
-        return row | dict.fromkeys(("accuracy", "ece", "nll", "brier"), np.nan)
-    last, best = record["metrics"]["last"], record["metrics"].get("best", {})
-    row |= last["raw"]
-    row |= {f"scaled_{name}": value for name, value in last.get("scaled", {}).items()}
-    row |= {f"held_out_{name}": value for name, value in last.get("held_out", {}).items()}
-    row |= {f"best_{name}": value for name, value in best.get("raw", {}).items()}
+    row["reason"] = record.get("reason") if record else None  # why a run failed
+    moments = record.get("metrics", {}) if record else {}
+    last, best = moments.get("last", {}), moments.get("best", {})
+    prefixes = {"": (last, "raw"), "scaled_": (last, "scaled"), "held_out_": (last, "held_out"), "best_": (best, "raw")}
+    for prefix, (moment, kind) in prefixes.items():
+        row |= {prefix + name: moment.get(kind, {}).get(name, np.nan) for name in METRICS}
     return row | {
-        "temperature_fitted": last.get("temperature"),
-        "best_epoch": record["best_epoch"],
-        "train_accuracy": record["train_accuracy"],
-        "seconds": record["provenance"]["seconds"],
+        "fitted_temperature": last.get("temperature", np.nan),
+        "best_epoch": (record or {}).get("best_epoch"),
+        "train_accuracy": (record or {}).get("train_accuracy", np.nan),
+        "seconds": record["provenance"]["seconds"] if record else np.nan,
     }
 
 

@@ -38,11 +38,15 @@ class Entry:
     @property
     def parameters(self) -> dict[str, Any]:
         """Keyword-only parameters of the target with their defaults: what a run may set."""
-        return {
-            p.name: p.default
-            for p in inspect.signature(self.load()).parameters.values()
-            if p.kind is inspect.Parameter.KEYWORD_ONLY
-        }
+        signature = inspect.signature(self.load()).parameters.values()
+        found = {p.name: p.default for p in signature if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        for name, default in found.items():
+            if not isinstance(default, (bool, int, float, str)):
+                raise KdlibError(
+                    f"Parameter '{name}' of '{self.name}' has no default that is a number, a text, true or false: "
+                    "give it one, since a run's key leaves defaults out and coerces values to their type."
+                )
+        return found
 
 
 class Registry:
@@ -56,11 +60,11 @@ class Registry:
         self._entries[name] = Entry(name, target, version, options)
 
     def register(self, name: str, version: int | None = None, **options: Any) -> Callable:
-        """Decorator. Without a version (a notebook cell) the hash of the source is the version: an edited cell is a
-        new technique, and its runs are new runs."""
+        """Decorator. Without a version (a notebook cell) the hash of source and options is the version: an edited cell
+        is a new technique, and its runs are new runs. What the source calls does not count."""
 
         def add(target: Callable) -> Callable:
-            self.add(name, target, source_hash(target) if version is None else version, **options)
+            self.add(name, target, source_hash(target, options) if version is None else version, **options)
             return target
 
         return add
@@ -85,9 +89,17 @@ def unknown(kind: str, name: str, known) -> str:
     return f"Unknown {kind} '{name}': {hint}Known: {', '.join(known)}."
 
 
-def source_hash(target: Callable) -> str:
-    """First 12 hex digits of the SHA-256 of the source text of a function or class, notebook cells included."""
-    return hashlib.sha256(textwrap.dedent(_source(target)).encode()).hexdigest()[:12]
+def source_hash(target: Callable, options: dict[str, Any] | None = None) -> str:
+    """First 12 hex digits of the SHA-256 of the source text of a function or class, notebook cells included, and of the
+    options it is registered with. Raises KdlibError where no source is to be found."""
+    try:
+        text = textwrap.dedent(_source(target))
+    except (OSError, TypeError):
+        name = getattr(target, "__name__", repr(target))
+        raise KdlibError(f"The source of {name} cannot be found: register it with version=1, and count on.") from None
+    if options:
+        text += repr(sorted(options.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _source(target: Callable) -> str:
@@ -96,7 +108,7 @@ def _source(target: Callable) -> str:
     # A class defined in a notebook has no file that inspect would find, but its methods know their cell.
     for member in vars(target).values():
         if inspect.isfunction(member):
-            text = "".join(linecache.getlines(member.__code__.co_filename))
+            text = "".join(linecache.getlines(inspect.unwrap(member).__code__.co_filename))
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.ClassDef) and node.name == target.__name__:
                     return ast.get_source_segment(text, node)

@@ -10,8 +10,8 @@ import json
 import math
 import types
 import typing
+from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
-from functools import cached_property
 from typing import Any
 
 from kdlib.augment import augmentations
@@ -23,9 +23,9 @@ from kdlib.registry import KdlibError, unknown
 PRECISIONS = ("fp32", "bf16")  # fp32 means TF32 off
 SCHEDULES = ("cosine", "multistep")
 KEY_LENGTH = 16  # hex digits
+_SEEN = ("the number of classes", "the number of channels", "images of side")
 
-
-_TYPE_NAMES = {int: "whole number", float: "finite number", str: "text", bool: "true or false"}
+_TYPE_NAMES = {int: "whole number", float: "finite number", str: "text", bool: "true or false value"}
 
 
 def _coerce(value: Any, kind: Any, name: str) -> Any:
@@ -35,17 +35,19 @@ def _coerce(value: Any, kind: Any, name: str) -> Any:
             return None
         kind = next(k for k in typing.get_args(kind) if k is not types.NoneType)
     if typing.get_origin(kind) is tuple:
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            raise KdlibError(f"{name} is {value!r}: give a list.")
         return tuple(_coerce(v, typing.get_args(kind)[0], name) for v in value)
-    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
+    if getattr(value, "ndim", None) == 0:
         value = value.item()  # numpy and torch scalars
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind is float and number and math.isfinite(value):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if kind is float and number:
         return float(value)
     if kind is int and number and value == int(value):
         return int(value)
     if kind in (str, bool) and isinstance(value, kind):
-        return value
-    raise KdlibError(f"{name} is {value!r}, which is no {_TYPE_NAMES.get(kind, kind)}.")
+        return kind(value)
+    raise KdlibError(f"{name} is {value!r}: give a {_TYPE_NAMES[kind]}.")
 
 
 @dataclass(frozen=True, init=False)
@@ -72,6 +74,8 @@ class Term:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "weight", _coerce(weight, float, f"weight of {name}"))
         object.__setattr__(self, "teacher", _coerce(teacher, int, f"teacher of {name}"))
+        if self.teacher < 0:
+            raise KdlibError(f"teacher of {name} is {teacher}: give 0 for the first of the run's teachers, or more.")
         kept = sorted((p, v) for p, v in coerced.items() if v != known[p])
         object.__setattr__(self, "params", tuple(kept))
 
@@ -127,8 +131,12 @@ class Run:
         for f in fields(self):
             if f.name not in ("objective", "teachers"):
                 object.__setattr__(self, f.name, _coerce(getattr(self, f.name), f.type, f.name))
-        object.__setattr__(self, "objective", tuple(self.objective))
-        object.__setattr__(self, "teachers", tuple(self.teachers))
+        for name, kind in (("objective", Term), ("teachers", Run)):
+            given = getattr(self, name)
+            members = tuple(given) if isinstance(given, Iterable) else (given,)
+            if not all(isinstance(member, kind) for member in members):
+                raise KdlibError(f"{name} is {given!r}: give a list of {kind.__name__}s.")
+            object.__setattr__(self, name, members)
         self._check()
 
     def _check(self):
@@ -150,18 +158,34 @@ class Run:
                     f"Loss term '{term.name}' asks for teacher {term.teacher}, but the run has {len(self.teachers)}: "
                     "add the teacher's run to `teachers`."
                 )
+        for teacher in self.teachers:
+            for what, own, theirs in zip(_SEEN, self._sees(), teacher._sees(), strict=True):
+                if own != theirs:
+                    raise KdlibError(
+                        f"The teacher {teacher.network} was made for {what} {theirs}, but the run for {own}: "
+                        "a teacher sees the run's own images, so give both the same."
+                    )
 
-    @cached_property
+    def _sees(self) -> tuple:
+        """_SEEN: what a network is built for."""
+        options = datasets[self.data].options
+        return options.get("num_classes"), options.get("channels"), self.image_size or options.get("size")
+
+    # Not cached: a technique that is registered anew makes new runs of those that a notebook still holds.
+    @property
     def key(self) -> str:
         """16 hex digits: the run's name in the store."""
         short = self.spec(nested=False)
-        names = [self.data, self.network, self.augmentation, *(t.name for t in self.objective)]
-        kinds = [datasets, networks, augmentations, *(terms for _ in self.objective)]
-        versions = {n: kind[n].version for n, kind in zip(names, kinds, strict=True) if kind[n].version != 1}
-        if versions:
+        if versions := self.versions():
             short["versions"] = versions
         text = json.dumps(short, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+    def versions(self) -> dict[str, int | str]:
+        """Of each technique used that is no longer, or never was, at version 1."""
+        used = [(datasets, self.data), (networks, self.network), (augmentations, self.augmentation)]
+        used += [(terms, term.name) for term in self.objective]
+        return {f"{table.kind} {name}": table[name].version for table, name in used if table[name].version != 1}
 
     def spec(self, nested: bool = True) -> dict:
         """JSON-able, defaults left out; teachers as specs of their own, or (nested=False) as keys."""

@@ -11,15 +11,14 @@ that were committed (reports/results/<key>.json, small teachers' weights beside 
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
-import pickle
 import shutil
 import tempfile
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -67,10 +66,17 @@ class Store:
                 if record["key"] == key and record["status"] in ("finished", "failed"):
                     return record
                 self.set_aside(key, "its record belongs to another run")
+            except FileNotFoundError:  # another process has just set it aside
+                pass
             except (ValueError, KeyError, TypeError):
                 self.set_aside(key, "its record cannot be read")
         committed = self.results / f"{key}.json" if self.results else None
-        return json.loads(committed.read_text()) if committed and committed.exists() else None
+        if not committed or not committed.exists():
+            return None
+        try:
+            return json.loads(committed.read_text())
+        except ValueError:
+            raise _committed_damage(committed) from None
 
     def keys(self) -> list[str]:
         """Keys of all runs in the store, finished or not, and of the committed records."""
@@ -82,14 +88,16 @@ class Store:
         """Last of all: from now on the run is finished (or failed)."""
         key = record["key"]
         _write(self.root / key / "record.json", lambda f: f.write(dump(record).encode()))
-        (self.root / key / "checkpoint.pt").unlink(missing_ok=True)
+        for left in (self.root / key / "checkpoint.pt", *(self.root / key).glob("*.partial")):
+            left.unlink(missing_ok=True)
 
     def set_aside(self, key: str, reason: str) -> None:
         """Moves a damaged run's folder out of the way, keeping it, so that the run is trained anew."""
-        folder = self.root / key
-        number = sum(1 for _ in self.root.glob(f"{key}.damaged-*"))
-        folder.rename(self.root / f"{key}.damaged-{number}")
-        print(f"Run {key} is damaged ({reason}): set aside as {key}.damaged-{number}, to be trained anew.", flush=True)
+        names = (f"{key}.damaged-{number}" for number in itertools.count())
+        aside = next(name for name in names if not (self.root / name).exists())
+        with contextlib.suppress(FileNotFoundError):  # another process did it
+            (self.root / key).rename(self.root / aside)
+            print(f"Run {key} is damaged ({reason}): set aside as {aside}, to be trained anew.", flush=True)
 
     def remove(self, key: str) -> None:
         shutil.rmtree(self.root / key, ignore_errors=True)
@@ -107,34 +115,44 @@ class Store:
 
     def weights(self, key: str) -> dict | None:
         """Last epoch's state dict, from the store or the committed ones; None where there is none."""
-        import torch
+        state = self._read(key, "weights.pt", _load)
+        committed = self._committed_weights(key)
+        if state is not None or not committed:
+            return state
+        try:
+            return _load(committed)
+        except Exception:
+            raise _committed_damage(committed) from None
 
-        for path in self._places(key, "weights.pt"):
-            try:
-                return torch.load(path, map_location="cpu", weights_only=True)
-            except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile):
-                if path.parent != self.root / key:
-                    raise KdlibError(f"{path} is damaged: bring it back with git checkout.") from None
-                self.set_aside(key, "its weights cannot be read")
-        return None
+    def has_weights(self, key: str) -> bool:
+        return (self.root / key / "weights.pt").exists() or self._committed_weights(key) is not None
+
+    def _committed_weights(self, key: str) -> Path | None:
+        path = self.results / f"{key}.weights.pt" if self.results else None
+        return path if path and path.exists() else None
 
     def logits(self, key: str) -> dict | None:
         """Arrays as `save_outcome` had them; None where the store has none."""
         import numpy as np
 
-        path = self.root / key / "logits.npz"
+        def load(path: Path) -> dict:
+            with np.load(path) as file:
+                return dict(file)
+
+        return self._read(key, "logits.npz", load)
+
+    def _read(self, key: str, name: str, load: Callable[[Path], Any]) -> Any | None:
+        """What `load` makes of the run's file; None where there is none, or it is damaged, and then set aside."""
+        path = self.root / key / name
         if not path.exists():
             return None
         try:
-            with np.load(path) as file:
-                return dict(file)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-            self.set_aside(key, "its logits cannot be read")
+            return load(path)
+        except FileNotFoundError:  # another process has just removed it
             return None
-
-    def _places(self, key: str, name: str) -> list[Path]:
-        places = [self.root / key / name] + ([self.results / f"{key}.{name}"] if self.results else [])
-        return [p for p in places if p.exists()]
+        except Exception:  # of a damaged file, torch raises eight kinds
+            self.set_aside(key, f"its {path.stem} cannot be read")
+            return None
 
     # While training --------------------------------------------------------------------------------------------------
 
@@ -147,32 +165,40 @@ class Store:
         return (self.root / key / "checkpoint.pt").exists()
 
     def checkpoint(self, key: str) -> Any | None:
-        import torch
+        """The state as it was saved."""
+        return self._read(key, "checkpoint.pt", _load)
 
-        path = self.root / key / "checkpoint.pt"
-        if not path.exists():
-            return None
+    def epochs_done(self, key: str) -> int:
+        """What the checkpoint says, without reading its tensors; 0 where it says nothing. Nothing is judged damaged
+        here, since another process may be about to replace it."""
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile):
-            self.set_aside(key, "its checkpoint cannot be read")
-            return None
+            return _load(self.root / key / "checkpoint.pt", mmap=True)["epoch"]
+        except Exception:
+            return 0
+
+    def lock(self, key: str) -> FileLock:
+        """Held while a process trains the run; raises filelock.Timeout where another one does."""
+        return FileLock(self.root / f"{key}.lock", timeout=0)
 
     @contextlib.contextmanager
     def claim(self, keys: list[str], most: int) -> Iterator[set[str]]:
-        """Locks up to `most` of the runs, those that no other process has and that have no record, and yields their
-        keys. A killed process's locks are free."""
+        """Locks up to `most` of the runs, those that no other process trains or has finished a moment ago, and yields
+        their keys. A killed process's locks are free."""
         with contextlib.ExitStack() as stack:
             mine = set()
             for key in keys:
                 if len(mine) == most:
                     break
-                lock = FileLock(self.root / f"{key}.lock", timeout=0)
                 with contextlib.suppress(Timeout):
-                    stack.enter_context(lock)
-                    if self.record(key) is None:  # another process may have finished it a moment ago
+                    stack.enter_context(self.lock(key))
+                    if not self._settled(key):
                         mine.add(key)
             yield mine
+
+    def _settled(self, key: str) -> bool:
+        """Whether there is nothing left to train; a record may be there and the weights not (a committed teacher)."""
+        record = self.record(key)
+        return record is not None and (record["status"] == "failed" or self.has_weights(key))
 
 
 def dump(record: dict) -> str:
@@ -189,7 +215,17 @@ def digest(weights: dict) -> str:
     return sha.hexdigest()[:16]
 
 
-def _write(path: Path, write) -> None:
+def _load(path: Path, mmap: bool = False) -> Any:
+    import torch
+
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+
+
+def _committed_damage(path: Path) -> KdlibError:
+    return KdlibError(f"{path} is damaged: bring it back with git checkout.")
+
+
+def _write(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     with open(partial, "wb") as file:

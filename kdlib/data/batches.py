@@ -9,6 +9,7 @@ import torch
 from kdlib import data, draws
 from kdlib.augment import augmentations
 from kdlib.data.split import fingerprint, halve, held_out_split
+from kdlib.registry import KdlibError
 from kdlib.run import Run
 
 
@@ -28,18 +29,16 @@ class Images:
 
     def __init__(self, run: Run, device: torch.device | str = "cpu"):
         options = data.datasets[run.data].options
+        if "flip" not in options:
+            raise KdlibError(f"Data set '{run.data}' is registered without flip: say whether images may be mirrored.")
         images, labels, self.class_names = data.load(run.data, "train")
         test, test_labels, _ = data.load(run.data, "test")
         self.fingerprint = fingerprint(torch.cat([images, test]), torch.cat([labels, test_labels]))
         self.num_classes, self.channels = len(self.class_names), images.shape[1]
-        # Mean and standard deviation of every training image at its own size, whatever is held out or halved later.
-        pixels = images.transpose(0, 1).flatten(1).double() / 255
-        statistics = torch.stack([pixels.mean(1), pixels.std(1, correction=0)]).float().view(2, -1, 1, 1)
-        self.mean, self.std = statistics.to(device)
-        del pixels
-
+        # Of every training image at its own size, whatever is held out or halved later.
+        self.mean, self.std = statistics(images).float().view(2, -1, 1, 1).to(device)
         size = run.image_size or images.shape[-1]
-        train, held_out = held_out_split(labels, **_held_out(run, options))
+        train, held_out = held_out_split(labels, **held_out_quota(run))
         place = partial(torch.Tensor.to, device=device)
         images, test = halve(images, size), halve(test, size)
         self.images, self.labels = place(images[train]), place(labels[train])
@@ -73,7 +72,24 @@ class Images:
         return torch.from_numpy((words % choices).astype("int64")).to(self.images.device)
 
 
-def _held_out(run: Run, options: dict) -> dict:
-    if run.held_out is not None or "held_out" in options:
-        return {"per_class": options["held_out"] if run.held_out is None else run.held_out}
-    return {"total": options["held_out_total"]}
+def statistics(images: torch.Tensor) -> torch.Tensor:
+    """Mean and standard deviation (2, C) of pixels / 255, of uint8 images (N, C, H, W), float64.
+
+    By counting the 256 values: exact, and twenty times as fast as over the pixels as floats.
+    """
+    shares = torch.stack([torch.bincount(c.flatten(), minlength=256) for c in images.unbind(1)]).double()
+    shares /= shares.sum(1, keepdim=True)
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean = shares @ values
+    return torch.stack([mean, (shares * (values - mean[:, None]).square()).sum(1).sqrt()])
+
+
+def held_out_quota(run: Run) -> dict[str, int]:
+    """What `held_out_split` needs to know: the run's own number a class, or else the data set's."""
+    if run.held_out is not None:
+        return {"per_class": run.held_out}
+    options = data.datasets[run.data].options
+    for option, name in (("held_out", "per_class"), ("held_out_total", "total")):
+        if option in options:
+            return {name: options[option]}
+    raise KdlibError(f"Data set '{run.data}' is registered without held_out: say how many training images a class.")

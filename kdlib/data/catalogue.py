@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from kdlib.data import datasets, sources
-from kdlib.data.images import load
+from kdlib.data.images import load, promised
 from kdlib.data.split import fingerprint, held_out_split
 from kdlib.data.storage import data_root
 
@@ -20,7 +20,7 @@ def overview(root: str | Path | None = None) -> str:
 
 
 def describe(name: str, root: str | Path | None = None) -> str:
-    """What was found, where, how many images a class, and the fingerprint; downloads the data set if it is not there."""
+    """What was found, where, how many images a class, and the fingerprint. Downloads what is not there."""
     (images, labels, class_names), (test, test_labels, _) = load(name, "train", root), load(name, "test", root)
     options = datasets[name].options
     train, held_out = held_out_split(labels, options.get("held_out"), options.get("held_out_total"))
@@ -37,13 +37,12 @@ def describe(name: str, root: str | Path | None = None) -> str:
 
 
 def _shape(name: str) -> str:
-    o = datasets[name].options
-    return f"{o['num_classes']} classes, {o['channels']} x {o['size']} x {o['size']}"
+    return "{} classes, {} x {} x {}".format(*promised(name))
 
 
 def _where(name: str, root: Path) -> str:
     if name not in LAYOUTS:
-        return (inspect.getdoc(datasets[name].load()) or "registered by its user").splitlines()[0]
+        return (inspect.getdoc(datasets[name].load()) or "registered by its user").splitlines()[0].rstrip(".")
     found = [sources.find(LAYOUTS[name], split, root) for split in ("train", "test")]
     return found[0].where if all(found) else f"not here: `python -m kdlib data {name}` downloads it"
 
@@ -53,11 +52,8 @@ def _counts(labels: torch.Tensor) -> str:
         return "none"
     counts = torch.bincount(labels)
     low, high = int(counts.min()), int(counts.max())
-    return (
-        f"{len(labels):,} images, {low:,} a class"
-        if low == high
-        else f"{len(labels):,} images, {low:,} to {high:,} a class"
-    )
+    per_class = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return f"{len(labels):,} images, {per_class} a class"
 
 
 def _few(names: list[str], shown: int = 10) -> str:

@@ -1,6 +1,7 @@
 """From a data set's name to its images, checked and in canonical order."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,17 @@ def load(name: str, split: str, root: str | Path | None = None) -> tuple[torch.T
     """
     if split not in SPLITS:
         raise KdlibError(unknown("split", split, SPLITS))
+
+    def complain(trouble: str) -> KdlibError:
+        return KdlibError(f"Data set '{name}', split '{split}': {trouble}.")
+
     loaded = datasets[name].load()(split, data_root(root))
-    images, labels, class_names = canonical(validated(name, loaded, f"Data set '{name}', split '{split}'"))
+    images, labels, class_names = canonical(validated(name, loaded, complain))
     return torch.from_numpy(images), torch.from_numpy(labels), class_names
 
 
 def canonical(arrays: Arrays) -> Arrays:
-    """The images in the order of the SHA-1 of their pixels, ties by label: no matter in what order a source has them."""
+    """The images in the order of the SHA-1 of their pixels, ties by label, whatever the order in the source."""
     images, labels, class_names = arrays
     keys = [(_sha1(image), label) for image, label in zip(images, labels.tolist(), strict=True)]
     order = sorted(range(len(keys)), key=keys.__getitem__)
@@ -37,32 +42,33 @@ def canonical(arrays: Arrays) -> Arrays:
     return images[order], labels[order], class_names
 
 
-def validated(name: str, arrays: Arrays, where: str) -> Arrays:
+def validated(name: str, arrays: Arrays, complain: Callable[[str], KdlibError]) -> Arrays:
     """(images, labels, class names) as uint8 N x C x H x W, int64 N and a list of texts.
 
-    Raises KdlibError, beginning with `where`, if they are not what the data set's options promise.
+    Where they are not what the data set's options promise, raises what `complain` makes of the trouble.
     """
-    num_classes, *shape = _promised(name)
+    num_classes, *shape = promised(name)
     try:
         images, labels, class_names = arrays
     except (TypeError, ValueError):
-        raise KdlibError(f"{where}: return (images, labels, class names), not {type(arrays).__name__}.") from None
+        raise complain(f"return (images, labels, class names), not {type(arrays).__name__}") from None
     images, labels = np.ascontiguousarray(images), np.asarray(labels)
     if images.dtype != np.uint8:
-        raise KdlibError(f"{where}: images are {images.dtype}; give uint8 from 0 to 255.")
+        raise complain(f"images are {images.dtype}; give uint8 from 0 to 255")
     if images.ndim != 4 or list(images.shape[1:]) != shape or len(images) == 0:
-        raise KdlibError(f"{where}: images are {_by(images.shape)}; give one or more of {_by(shape)}, as (N, C, H, W).")
+        raise complain(f"images are {_by(images.shape)}; give N x {_by(shape)}, N at least 1")
     if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
-        raise KdlibError(f"{where}: labels are {_by(labels.shape)} {labels.dtype}; give {len(images)} whole numbers.")
+        raise complain(f"labels are {_by(labels.shape)} {labels.dtype}; give {len(images)} whole numbers")
     if labels.min() < 0 or labels.max() >= num_classes:
         wrong = next(label for label in labels.tolist() if not 0 <= label < num_classes)
-        raise KdlibError(f"{where}: a label is {wrong}; give labels from 0 to {num_classes - 1}.")
+        raise complain(f"a label is {wrong}; give labels from 0 to {num_classes - 1}")
     if len(class_names) != num_classes:
-        raise KdlibError(f"{where}: there are {len(class_names)} class names; give {num_classes}.")
+        raise complain(f"there are {len(class_names)} class names; give {num_classes}")
     return images, labels.astype(np.int64), [str(c) for c in class_names]
 
 
-def _promised(name: str) -> tuple[int, int, int, int]:
+def promised(name: str) -> tuple[int, int, int, int]:
+    """(classes, channels, height, width) by the data set's options."""
     options = datasets[name].options
     for option in ("num_classes", "channels", "size"):
         if option not in options:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from kdlib.data.images import validated
 from kdlib.data.storage import Arrays, damaged
@@ -26,7 +26,7 @@ def patterns(name: str, split: str) -> list[str]:
 
 
 def shards(root: Path, name: str, split: str) -> list[Path]:
-    """All shards of a split, in order; none where there are no shards. KdlibError if some, or the split, are missing."""
+    """All shards of a split, in order; none if there are none of any split. KdlibError if only some are there."""
     for folder in (root / place.format(name) for place in FOLDERS):
         if any(folder.glob("*-of-*.parquet")):
             return _whole(folder, name, split)
@@ -50,7 +50,7 @@ def _whole(folder: Path, name: str, split: str) -> list[Path]:
 
 def read(shards: list[Path], label: str, name: str) -> Arrays:
     """The images of all shards, in their order. KdlibError that names the shard if one is damaged."""
-    parts = [validated(name, _read_shard(shard, label, name), str(shard)) for shard in shards]
+    parts = [_read_shard(shard, label, name) for shard in shards]
     images, labels, class_names = zip(*parts, strict=True)
     return np.concatenate(images), np.concatenate(labels), class_names[0]
 
@@ -66,17 +66,20 @@ def _read_shard(shard: Path, label: str, name: str) -> Arrays:
         labels = table[label].to_numpy()
     except (pyarrow.ArrowException, OSError) as error:
         raise damaged(shard, f"is no whole Parquet file ({str(error).splitlines()[0]})", name) from None
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise damaged(shard, f"lacks the columns or class names of the hub ({error})", name) from None
-    images = np.stack([_decode(data, shard, row, name) for row, data in enumerate(encoded)])
-    return images.transpose(0, 3, 1, 2), labels, class_names
+    pixels = [_decode(data, shard, row, name) for row, data in enumerate(encoded)]
+    images = np.array(pixels, np.uint8).reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2)
+    return validated(
+        name, (images, labels, class_names), lambda trouble: damaged(shard, f"cannot be used ({trouble})", name)
+    )
 
 
 def _decode(data: bytes, shard: Path, row: int, name: str) -> np.ndarray:
     try:
         image = Image.open(io.BytesIO(data))
         pixels = np.asarray(image)
-    except (UnidentifiedImageError, OSError, TypeError) as error:
+    except (OSError, SyntaxError, TypeError, ValueError) as error:
         raise damaged(shard, f"has an image in row {row} that cannot be decoded ({error})", name) from None
     if pixels.shape != (32, 32, 3):
         size = f"{image.width} x {image.height} {image.mode}"

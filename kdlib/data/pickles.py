@@ -20,7 +20,7 @@ from kdlib.registry import KdlibError
 
 
 def files(archive: type, root: Path, split: str, name: str) -> dict[Path, str]:
-    """The split's pickles with their MD5, the class names' last; none without the folder. KdlibError if one is missing."""
+    """The split's pickles with their MD5, the class names' last; none without the folder. KdlibError if one is gone."""
     folder = root / archive.base_folder
     if not folder.is_dir():
         return {}

@@ -63,7 +63,7 @@ def long_tailed_counts(n_max: int, num_classes: int, imbalance_factor: float) ->
             f"give {n_max} or less."
         )
     shares = [imbalance_factor ** (-c / (num_classes - 1)) for c in range(num_classes)]
-    return [int(n_max * share + 1e-9) for share in shares]  # 4500 / 50 is 90, not 89.99999999999999
+    return [int(n_max * share + 1e-9) for share in shares]  # 100 * 32 ** (-2 / 5) is 25, not 24.999999999999996
 
 
 def fingerprint(images: torch.Tensor, labels: torch.Tensor) -> str:

@@ -27,7 +27,7 @@ def cache_home() -> Path:
 def data_root(root: str | Path | None = None) -> Path:
     """The folder in which data sets are looked for: the given one, else $KDLIB_DATA, else the user's cache."""
     place = root or os.environ.get("KDLIB_DATA")
-    return Path(place).expanduser() if place else cache_home() / "data"
+    return (Path(place) if place else cache_home() / "data").expanduser().absolute()
 
 
 def damaged(file: Path, trouble: str, name: str) -> KdlibError:
@@ -74,7 +74,7 @@ def _read(folder: Path) -> Arrays:
 
 
 def _write(folder: Path, arrays: Arrays) -> None:
-    """Each file by rename: the digest fixes what is in it, so two processes that write at once do each other no harm."""
+    """Each file by rename; the digest fixes what is in it, so two processes that write at once do no harm."""
     images, labels, class_names = arrays
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".partial-") as partial:

@@ -1,5 +1,6 @@
 """Notebooks executed by papermill, in this Python, and rendered."""
 
+import base64
 import json
 import os
 import shlex
@@ -115,6 +116,9 @@ def execute(notebook: Path, profile: str, parameters: dict[str, Any], reports: P
     page, facts = render(executed, facts)
     html = folder / f"{notebook.stem}.html"
     write(html, page)
+    picture = facts.pop("picture", None)
+    if picture:
+        write(html.with_suffix(".png"), base64.b64decode(picture))
     write(html.with_suffix(".json"), json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False))
     partial.unlink()
     return html
@@ -176,10 +180,10 @@ def _transport() -> str:
     return "ipc" if os.name == "posix" and len(jupyter_runtime_dir()) < 45 else "tcp"
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """By rename: a reader sees the old file or the new one."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
+    unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
     unfinished.replace(path)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -61,14 +62,21 @@ def _cell(cell: NotebookNode, markdown: Renderer) -> dict[str, Any]:
         return {"html": markdown.convert(cell.source)}
     if cell.cell_type != "code" or not cell.source.strip():
         return {"html": ""}
-    first = cell.source.lstrip().splitlines()[0]
     failed = any(output.output_type == "error" for output in cell.outputs)
     outputs = [_output(o, markdown) for o in cell.outputs if failed or o.get("name") != "stderr"]
     return {
         "code": Highlight2HTML(pygments_lexer="ipython3")(cell.source),
-        "label": first.lstrip("# ") if first.startswith("#") else "",
+        "label": _label(cell),
         "outputs": _joined([o for o in outputs if o]),
     }
+
+
+def _label(cell: NotebookNode) -> str:
+    """What a folded cell is called: by its tag, or by the comment that it begins with."""
+    tags = {"parameters": "parameters", "injected-parameters": "parameters of this report"}
+    first = cell.source.lstrip().splitlines()[0]
+    named = [tags[tag] for tag in cell.metadata.get("tags", ()) if tag in tags]
+    return named[0] if named else first.lstrip("# ") if first.startswith("#") else ""
 
 
 def _output(output: NotebookNode, markdown: Renderer) -> dict[str, Any] | None:
@@ -127,11 +135,11 @@ def _captioned(cells: list[dict]) -> list[dict]:
     """Each image with its words: the Markdown shown right after it is its caption; else the text of the next cell, or
     the last heading, says to those who cannot see it what it is."""
     heading = ""
-    for cell, following in zip(cells, [*cells[1:], {}], strict=True):
+    for cell, following in zip_longest(cells, cells[1:], fillvalue={}):
         headings = re.findall(r"<h\d[^>]*>(.*?)</h\d>", cell.get("html", ""))
         heading = plain_text(headings[-1]) if headings else heading
         outputs = cell.get("outputs", [])
-        for image, words in zip(outputs, [*outputs[1:], {}], strict=True):
+        for image, words in zip_longest(outputs, outputs[1:], fillvalue={}):
             if image["kind"] == "image":
                 if words.get("kind") == "markdown":
                     image["caption"] = words["html"]

@@ -23,14 +23,18 @@ def write_index(reports: Path) -> Path:
 
 
 def read(reports: Path) -> list[dict]:
-    """What the reports' JSON files say; `count` counts the verdicts of each kind, `link` is relative to the index."""
+    """What the reports' JSON files say; `count` counts the verdicts of each kind, `link` and
+    `picture` are relative to the index."""
     found = []
     for page in sorted(reports.glob("*/*.html")):
         if page.with_suffix(".json").exists():
             facts = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
             said = [claim["verdict"] for claim in facts.get("verdicts", ())]
             count = {verdict: said.count(verdict) for verdict in VERDICTS}
-            found.append(facts | {"link": page.relative_to(reports).as_posix(), "count": count})
+            picture = page.with_suffix(".png")
+            links = {"link": page, "picture": picture if picture.exists() else None}
+            links = {name: path and path.relative_to(reports).as_posix() for name, path in links.items()}
+            found.append(facts | links | {"count": count})
     return found
 
 

@@ -49,11 +49,13 @@ class Renderer(IPythonRenderer):
 
 
 def mathml(formula: str, display: str = "inline") -> str:
-    """A TeX formula as MathML; as code where it cannot be read."""
+    """A TeX formula as MathML; as code where latex2mathml cannot read it or passes a command on unread."""
+    formula = re.sub(r"\\(begin|end)\{aligned\}", r"\\\1{align*}", formula.strip())
     try:
-        return latex2mathml.converter.convert(formula.strip(), display=display)
+        math = latex2mathml.converter.convert(formula, display=display)
     except Exception:  # latex2mathml has a dozen exceptions without a common base
-        return f"<code>{escape(formula)}</code>"
+        math = ""
+    return f"<code>{escape(formula)}</code>" if not math or re.search(r"<m\w+>(\\|&<)", math) else math
 
 
 def plain_text(html: str) -> str:

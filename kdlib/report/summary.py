@@ -3,6 +3,8 @@
 It travels in the notebook's output, so a notebook knows no path and plain papermill carries it just as well.
 """
 
+import base64
+import io
 import json
 import math
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ class Summary:
     `headline` maps a few words to a figure with its unit ({"best student": "97.4 %"}); `scale` says in one line what
     was trained (data, epochs, repeats); `measured` is (runs with a record, runs asked for). `rows`, `published` and
     `verdicts` are data frames or lists of dicts; a verdict has at least "claim" and "verdict", one of VERDICTS.
+    `picture` is the matplotlib figure that the index shows; `caption` says what to see in it.
     """
 
     title: str
@@ -31,6 +34,8 @@ class Summary:
     rows: Any = ()
     published: Any = ()
     verdicts: Any = ()
+    picture: Any = None
+    caption: str = ""
 
     def __post_init__(self):
         for verdict in plain(self.verdicts):
@@ -43,7 +48,15 @@ class Summary:
         text = "\n".join([self.title, f"{self.scale} · {measured}", *figures])
         first, *rest = map(escape, text.splitlines())
         html = f"<p><strong>{first}</strong><br>{'<br>'.join(rest)}</p>"
-        return {MIME: plain(vars(self)), "text/plain": text, "text/html": html}
+        data = plain({**vars(self), "picture": self.picture and _png(self.picture)})
+        return {MIME: data, "text/plain": text, "text/html": html}
+
+
+def _png(figure: Any) -> str:
+    """Base64, the only way in which JSON carries a picture."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=110)
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def plain(value: Any) -> Any:

@@ -1,0 +1,73 @@
+"""The command line: python -m kdlib report | runs | data | bench."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+import kdlib
+from kdlib.registry import KdlibError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Knowledge distillation and calibration, rerun.")
+
+
+@app.command()
+def report(
+    notebooks: Annotated[list[str] | None, typer.Argument(help="Names of notebooks; all of them if none.")] = None,
+    profile: Annotated[str, typer.Option(help="A folder of notebooks/profiles, or digits.")] = "digits",
+    parameters: Annotated[list[str] | None, typer.Option("-p", help="NAME=VALUE, over the profile's.")] = None,
+):
+    """Execute notebooks and render reports/<profile>/<notebook>.html and reports/index.html."""
+    kdlib.report.main(notebooks or [], profile, parameters or [])
+
+
+@app.command()
+def runs(
+    where: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, such as network=cnn2 or status=failed.")] = None,
+    show: Annotated[str | None, typer.Option(help="One run: the beginning of its key is enough.")] = None,
+    diff: Annotated[tuple[str, str] | None, typer.Option(help="Why two runs differ.")] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove damaged runs, half-written files, locks.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Let the failed runs be tried again.")] = False,
+    export: Annotated[bool, typer.Option("--export", help="Copy records to reports/results/.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="With --export: also those that are there.")] = False,
+):
+    """List the runs in the store and the committed ones, or look after them."""
+    from kdlib import runs as room
+    from kdlib.store import Store
+
+    store = Store()
+    if show:
+        print(room.show(store, show))
+    elif diff:
+        print(room.diff(store, *diff))
+    elif prune:
+        print(room.prune(store))
+    elif retry:
+        print(room.retry(store))
+    elif export:
+        print(room.export(store, room.select(store, where or []), replace))
+    else:
+        print(room.listing(room.select(store, where or [])))
+
+
+@app.command()
+def data(names: Annotated[list[str] | None, typer.Argument(help="Data sets; all of them if none.")] = None):
+    """Without a name: which data sets are there. With one: what is in it; fetched if it is missing."""
+    print("\n".join(map(kdlib.data.describe, names)) if names else kdlib.data.overview())
+
+
+@app.command()
+def bench(names: Annotated[list[str] | None, typer.Argument(help="Benches; all of them if none.")] = None):
+    """Measure kdlib against the usual way, as ratios within one run."""
+    kdlib.bench.main(names)
+
+
+def main() -> None:
+    try:
+        app()
+    except KdlibError as error:
+        sys.exit(f"kdlib: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""From a row of a table back to what was kept: the record, the network, the logits."""
+
+import torch
+
+from kdlib.data.batches import Images
+from kdlib.loop import network
+from kdlib.registry import KdlibError
+from kdlib.run import Run
+from kdlib.store import Store
+
+
+def record(run: Run | str, store: Store | None = None) -> dict:
+    """The record of a run, or of a key."""
+    store = store or Store()
+    key = run if isinstance(run, str) else run.key
+    found = store.record(key)
+    if found is None:
+        raise KdlibError(f"Run {key} has no record: train it with kdlib.train([run]).")
+    return found
+
+
+def model(run: Run | str, store: Store | None = None) -> torch.nn.Module:
+    """The run's network with its last weights, in evaluation mode, on the CPU; it takes normalised images."""
+    store = store or Store()
+    run = _run(run, store)
+    weights = store.weights(run.key)
+    if weights is None:
+        raise KdlibError(f"Run {run.key} has no weights in {store.root}: train it with kdlib.train([run]).")
+    net = network(run, Images(run))
+    net.load_state_dict(weights)
+    return net.eval()
+
+
+def logits(
+    run: Run | str, moment: str = "last", split: str = "test", store: Store | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (N, K), float32, and labels (N,) of a split ("test" or "held_out") at a moment ("last" or "best")."""
+    store = store or Store()
+    run = _run(run, store)
+    kept = store.logits(run.key)
+    if kept is None:
+        raise KdlibError(f"Run {run.key} has no logits in {store.root}: train it with kdlib.train([run]).")
+    if f"{moment}_{split}" not in kept:
+        raise KdlibError(f"Run {run.key} has no logits '{moment}_{split}': it has {', '.join(sorted(kept))}.")
+    images = Images(run)
+    return torch.from_numpy(kept[f"{moment}_{split}"]), getattr(images, f"{split}_labels")
+
+
+def _run(run: Run | str, store: Store) -> Run:
+    return Run.from_spec(record(run, store)["spec"]) if isinstance(run, str) else run

@@ -1,0 +1,29 @@
+"""Every test has a store of its own, and no committed records: nothing passes without training."""
+
+import pytest
+import torch
+
+from kdlib.store import Store
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _away_from_the_checkout(tmp_path_factory):
+    """Where a test names no store, it gets one that lasts for the session, never the checkout's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KDLIB_STORE", str(tmp_path_factory.mktemp("store")))
+        patch.setenv("KDLIB_RESULTS", "")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _same_threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """An empty store, which is also the default one."""
+    monkeypatch.setenv("KDLIB_STORE", str(tmp_path / "runs"))
+    return Store()

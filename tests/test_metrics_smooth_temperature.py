@@ -1,0 +1,106 @@
+"""smECE against adaptive quadrature; temperature scaling by the properties of a minimum."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import quad_vec
+
+from kdlib import metrics
+
+
+def sample(n=2000, classes=5, scale=2.0, temperature=1.0, seed=0):
+    """Logits whose labels are drawn from their softmax at `temperature`: calibrated at 1, overconfident above."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = scale * torch.randn(n, classes, generator=generator, dtype=torch.float64)
+    labels = torch.multinomial((logits / temperature).softmax(1), 1, generator=generator).squeeze(1)
+    return logits, labels
+
+
+LOGITS, LABELS = sample(temperature=1.5)
+PROBS = LOGITS.softmax(1)
+
+
+def two_class(confidences, correct, dtype=torch.float64):
+    """Class 0 is always predicted, with the given confidences (at least 1/2)."""
+    p = torch.tensor(confidences, dtype=dtype)
+    return torch.stack([p, 1 - p], 1), 1 - torch.tensor(correct, dtype=torch.int64)
+
+
+def smooth_error(confidence, residual, sigma):
+    """smECE_sigma by adaptive quadrature over the mirror images of every point."""
+    mirrors = np.concatenate([2 * m + s * confidence for m in range(-3, 4) for s in (1, -1)])
+    residuals = np.tile(residual, 14)
+
+    def smoothed(t):
+        kernel = np.exp(-0.5 * ((t - mirrors) / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
+        return abs((residuals * kernel).sum()) / len(confidence)
+
+    return quad_vec(smoothed, 0, 1, epsabs=1e-8, epsrel=1e-8)[0]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_smooth_ece_is_the_fixed_point(temperature):
+    logits, labels = sample(300, temperature=temperature, seed=3)
+    probs = logits.softmax(1)
+    value = metrics.smooth_ece(probs, labels)
+    confidence, predicted = (column.numpy() for column in probs.max(1))
+    assert smooth_error(confidence, (predicted == labels.numpy()) - confidence, value) == pytest.approx(value, rel=1e-4)
+
+
+def test_smooth_ece_of_one_confidence_is_its_gap():
+    """With residuals of one sign the kernel does not matter, not even where it is cut by the end of the interval."""
+    for confidence, right in ((1.0, [1, 1, 1, 0]), (0.6, [1, 1, 1, 1]), (0.9999, [1, 1, 1, 1])):
+        probs, labels = two_class([confidence] * 4, right)
+        assert metrics.smooth_ece(probs, labels) == pytest.approx(abs(confidence - sum(right) / 4), abs=2e-9)
+
+
+def test_smooth_ece_is_continuous_where_ece_jumps():
+    right = [1, 1, 1, 0] * 25
+    below, above = (two_class([0.6 + side] * 50 + [0.6 - 1e-9] * 50, right[:50] + [0] * 50) for side in (-1e-9, 1e-9))
+    assert abs(metrics.ece(*below, 10) - metrics.ece(*above, 10)) > 0.1
+    assert metrics.smooth_ece(*below) == pytest.approx(metrics.smooth_ece(*above), abs=1e-6)
+
+
+def test_smooth_ece_tells_overconfident_from_calibrated():
+    errors = []
+    for temperature in (1.0, 1.5, 2.5):
+        logits, labels = sample(4000, temperature=temperature)
+        errors.append(metrics.smooth_ece(logits.softmax(1), labels))
+    assert errors[0] < 0.03 < errors[1] < errors[2]
+
+
+@pytest.mark.parametrize("true", [0.4, 1.0, 1.7, 5.0])
+def test_fit_temperature_finds_the_minimum(true):
+    logits, labels = sample(4000, temperature=true)
+    fitted = metrics.fit_temperature(logits, labels)
+    assert fitted == pytest.approx(true, rel=0.1)
+    least = metrics.nll(logits / fitted, labels)
+    assert least <= metrics.nll(logits, labels)
+    for other in (0.999 * fitted, 1.001 * fitted):
+        assert least < metrics.nll(logits / other, labels)
+
+
+def test_fit_temperature_scales_with_the_logits_and_ignores_their_shift():
+    fitted = metrics.fit_temperature(LOGITS, LABELS)
+    assert metrics.fit_temperature(3 * LOGITS, LABELS) == pytest.approx(3 * fitted, rel=1e-9)
+    assert metrics.fit_temperature(LOGITS + 100 * LOGITS[:, :1], LABELS) == pytest.approx(fitted, rel=1e-9)
+
+
+def test_fit_temperature_stays_in_bounds_and_is_never_worse():
+    labels = torch.arange(4)
+    separable, misleading = 5 * torch.eye(4), -5 * torch.eye(4)
+    assert metrics.fit_temperature(separable, labels) == 0.01
+    assert metrics.fit_temperature(misleading, labels) == 100.0
+    assert metrics.fit_temperature(torch.zeros(4, 4), labels) == 1.0  # any T is as good
+    for logits in (separable, misleading, 1e4 * torch.eye(4), LOGITS[:4, :4]):
+        fitted = metrics.fit_temperature(logits, labels)
+        assert metrics.nll(logits.double() / fitted, labels) <= metrics.nll(logits, labels)
+
+
+def test_fit_temperature_keeps_the_predictions():
+    fitted = metrics.fit_temperature(LOGITS, LABELS)
+    scaled = (LOGITS / fitted).softmax(1)
+    assert metrics.accuracy(scaled, LABELS) == metrics.accuracy(PROBS, LABELS)
+    assert metrics.ece(scaled, LABELS) < metrics.ece(PROBS, LABELS) / 3
