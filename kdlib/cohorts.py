@@ -53,7 +53,7 @@ def train(
         engine.train(runs)
     finally:
         torch.set_num_threads(before)
-    return records.table(runs, {run.key: store.record(run.key) for run in runs})
+    return records.table(runs, records.current(runs, store))
 
 
 @dataclass
@@ -187,7 +187,7 @@ class Engine:
             teachers = {key: ready_to_teach(run, images, weights[key]) for key, run in taught_by.items()}
             digests = {key: digest(values) for key, values in weights.items()}
             setting = {"device": _device_name(self.device), "threads_per_run": threads_per_run}
-            pool = Pool(1 if cohort.alone or self.device.type != "cpu" else self.threads)
+            pool = Pool(self.threads if self.device.type == "cpu" else 1)
             self.train_students(students, teachers, digests, images, pool, setting)
             return len(group)
 

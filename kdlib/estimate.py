@@ -41,11 +41,11 @@ class Cost:
 
 def measure(runs: list[Run], alone: bool, threads: int, device: torch.device) -> Cost:
     """Times one step of each distinct network and objective among the runs, and their teachers' forward."""
-    workers = 1 if alone or device.type != "cpu" else threads
+    pool = Pool(threads if device.type == "cpu" else 1)
+    workers = 1 if alone else pool.threads
     torch.set_num_threads(threads if alone else 1)
     images = Images(runs[0], device)
     batch = next(images.batches(0))
-    pool = Pool(workers)
     teachers = {t.key: t for run in runs for t in run.teachers}
     teachers = {key: ready_to_teach(run, images) for key, run in teachers.items()}
     features = any(Student.needs_features(run) for run in runs)

@@ -7,12 +7,17 @@ import pandas as pd
 import torch
 
 from kdlib import metrics
+from kdlib.data.batches import Images
 from kdlib.loop import Student
 from kdlib.provenance import provenance
 from kdlib.run import Run
 from kdlib.store import SCHEMA, Store, digest
 
-METRICS = ("accuracy", "ece", "nll", "brier")  # accuracy and ECE as fractions, NLL in nats an image, Brier 0..2
+# What a table shows of a run: fractions, except NLL (nats an image) and Brier (0..2).
+METRICS = (
+    "accuracy", "ece", "ece_floor", "ece_floor_95", "adaptive_ece", "classwise_ece", "mce", "overconfidence_error",
+    "underconfidence_error", "smooth_ece", "nll", "brier", "miscalibration", "discrimination", "uncertainty",
+)  # fmt: skip
 
 
 def measure(logits: dict[str, np.ndarray], labels: dict[str, torch.Tensor]) -> dict:
@@ -21,17 +26,21 @@ def measure(logits: dict[str, np.ndarray], labels: dict[str, torch.Tensor]) -> d
     for moment in ("last", "best"):
         if f"{moment}_test" in logits:
             held_out, test = (torch.from_numpy(logits[f"{moment}_{split}"]) for split in ("held_out", "test"))
-            temperature = metrics.fit_temperature(held_out, labels["held_out"]) if len(held_out) else None
             moments[moment] = {"raw": scores(test, labels["test"])}
-            if temperature is not None:
-                moments[moment] |= {"temperature": temperature, "scaled": scores(test / temperature, labels["test"])}
-                moments[moment]["held_out"] = scores(held_out, labels["held_out"])
+            if len(held_out):
+                temperature = metrics.fit_temperature(held_out, labels["held_out"])
+                moments[moment] |= {
+                    "temperature": temperature,
+                    "scaled": scores(test / temperature, labels["test"]),
+                    "held_out": scores(held_out, labels["held_out"]),
+                }
     test = torch.from_numpy(logits["last_test"])
     classes = test.shape[1]
     confusion = torch.bincount(labels["test"] * classes + test.argmax(1), minlength=classes**2).view(classes, classes)
     bins = metrics.reliability(test.double().softmax(1), labels["test"])
     return {
         "metrics": moments,
+        "bootstrap": metrics.bootstrap_scores(test, labels["test"]),
         "reliability": {name: jsonable(values) for name, values in bins._asdict().items()},
         "confusion": confusion.tolist(),  # rows: true class
     }
@@ -39,13 +48,34 @@ def measure(logits: dict[str, np.ndarray], labels: dict[str, torch.Tensor]) -> d
 
 def scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
     """METRICS of a whole set."""
-    probs = logits.double().softmax(1)
+    logits = logits.double()
+    probs = logits.softmax(1)
+    floor, level = metrics.ece_noise_floor(probs)
+    parts = metrics.brier_decomposition(probs, labels)
+    of_probs = ("accuracy", "ece", "adaptive_ece", "classwise_ece", "mce", "overconfidence_error",
+                "underconfidence_error", "smooth_ece", "brier")  # fmt: skip
     return {
-        "accuracy": metrics.accuracy(probs, labels),
-        "ece": metrics.ece(probs, labels),
-        "nll": metrics.nll(logits.double(), labels),
-        "brier": metrics.brier(probs, labels),
+        **{name: getattr(metrics, name)(probs, labels) for name in of_probs},
+        "nll": metrics.nll(logits, labels),
+        "ece_floor": floor,  # what a perfectly calibrated network of these confidences would score on average,
+        "ece_floor_95": level,  # and stay below in 95% of draws
+        **parts._asdict(),
     }
+
+
+def rebuild(store: Store, key: str) -> dict:
+    """The record of a run, measured anew from the store's logits if its schema is an older one; else as it is."""
+    record = store.record(key)
+    logits = store.logits(key) if record["status"] == "finished" and record["schema"] < SCHEMA else None
+    if logits is None:
+        return record
+    images = Images(Run.from_spec(record["spec"]))
+    if images.fingerprint != record["data"]["fingerprint"]:
+        return record  # made from other images than are found here: shown with its gaps
+    labels = {"held_out": images.held_out_labels, "test": images.test_labels}
+    record |= {"schema": SCHEMA, "versions": record.get("versions", {}), **measure(logits, labels)}
+    store.save_record(record)
+    return record
 
 
 def finish(store: Store, student: Student, images, digests: dict[str, str], setting: dict) -> dict:
@@ -89,6 +119,11 @@ def finish(store: Store, student: Student, images, digests: dict[str, str], sett
         store.save_outcome(run.key, weights, logits)
     store.save_record(record)
     return record
+
+
+def current(runs: list[Run], store: Store) -> dict[str, dict]:
+    """The records there are of the runs, by key, in today's schema where the store has their logits."""
+    return {run.key: rebuild(store, run.key) for run in runs if store.record(run.key)}
 
 
 def table(runs: list[Run], records: dict[str, dict]) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from kdlib.registry import KdlibError
 
-SCHEMA = 1
+SCHEMA = 2  # of records: 2 added all metrics, noise floors and bootstrap replicates
 
 
 def repository() -> Path:

@@ -71,7 +71,7 @@ def test_report_is_one_self_contained_page(checkout, reported):
     assert not [s for s in sources if s and not s.startswith("data:")]
     assert page.find("math") and page.find("details")
     images = page.find_all("img")
-    assert len(images) == 3 and all(len(image["alt"]) > 40 for image in images)
+    assert len(images) == 5 and all(len(image["alt"]) > 40 for image in images)
     assert "digits" in page.text and "20 epochs" in page.text  # the scale of the figures
     assert not page.find(string=re.compile("Traceback"))
     published = next(t for t in page.find_all("table") if "49 published" in t.text)

@@ -53,7 +53,7 @@ def test_training_curves_skip_epochs_without_evaluation():
 
 
 def test_reliability_diagram_shows_bins_and_counts():
-    bins = {"count": [0, 50, 150], "confidence": [None, 0.6, 0.9], "accuracy": [None, 0.5, 0.92]}
+    bins = {"counts": [0, 50, 150], "confidence": [None, 0.6, 0.9], "accuracy": [None, 0.5, 0.92]}
     figure = plots.reliability_diagrams({"net": (bins, "#0072B2")})
     above, below = figure.axes
     assert [p.get_height() for p in below.patches] == [0, 50, 150]
@@ -62,14 +62,15 @@ def test_reliability_diagram_shows_bins_and_counts():
     assert segments[1][0][1] == pytest.approx(0.6 - 1.96 * np.sqrt(0.6 * 0.4 / 50))
 
 
-def test_forest_colours_what_leaves_zero():
+def test_forest_colours_what_is_better_and_what_is_worse():
     rows = pd.DataFrame(
         [("a", 1, 0.5, 1.5), ("b", -1, -2, -0.5), ("c", 0.1, -0.5, 0.7)], columns=["label", "estimate", "low", "high"]
     )
-    axis = plots.forest(rows, "Accuracy", "points").axes[0]
-    colours = [line.get_color() for line in axis.lines if line.get_marker() == "o"]
-    assert colours == [plots.ROLES["best cell"], plots.ROLES["worst cell"], plots.ROLES["plain"]]
-    assert "points" in axis.get_xlabel()
+    figure = plots.forest({"Accuracy": (rows, "points", 1), "ECE": (rows, "fraction", -1)})
+    better, worse, same = plots.ROLES["best cell"], plots.ROLES["worst cell"], plots.ROLES["plain"]
+    for axis, expected in zip(figure.axes, ([better, worse, same], [worse, better, same]), strict=True):
+        assert [line.get_color() for line in axis.lines if line.get_marker() == "o"] == expected
+    assert "points" in figure.axes[0].get_xlabel() and "fraction" in figure.axes[1].get_xlabel()
 
 
 def test_table_formats_marks_gaps_and_groups():

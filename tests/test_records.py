@@ -15,7 +15,7 @@ import kdlib
 from kdlib import KdlibError, Run, Term, metrics, records
 from kdlib.data.batches import Images
 from kdlib.loop import evaluate
-from kdlib.store import digest
+from kdlib.store import SCHEMA, digest
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +43,10 @@ def record(student, store, table):
 def test_a_record_says_what_it_is(record, student, store):
     assert set(record) == {
         "key", "schema", "spec", "versions", "status", "history", "taught_by", "data", "provenance", "train_accuracy",
-        "best_epoch", "weights", "metrics", "reliability", "confusion",
+        "best_epoch", "weights", "metrics", "reliability", "confusion", "bootstrap",
     }  # fmt: skip
     assert Run.from_spec(record["spec"]) == student and record["key"] == student.key
-    assert (record["schema"], record["status"], record["versions"]) == (1, "finished", {})
+    assert (record["schema"], record["status"], record["versions"]) == (SCHEMA, "finished", {})
     assert record["weights"] == digest(store.weights(student.key))
     (teacher,) = student.teachers
     assert record["taught_by"] == {teacher.key: digest(store.weights(teacher.key))}
@@ -54,7 +54,7 @@ def test_a_record_says_what_it_is(record, student, store):
     assert record["data"] == {"fingerprint": images.fingerprint, "train": 160, "held_out": 40, "test": 100}
     assert [e["epoch"] for e in record["history"]] == [1, 2, 3]
     assert record["train_accuracy"] == record["history"][-1]["train_accuracy"]
-    assert len(json.dumps(record)) < 40_000
+    assert len(json.dumps(record)) < 60_000
 
 
 def test_provenance_says_where_it_was_made(record):
@@ -98,9 +98,13 @@ def test_metrics_are_those_of_the_stored_logits(moment, record, student, store):
     said = record["metrics"][moment]
     test, held_out = kept[f"{moment}_test"], kept[f"{moment}_held_out"]
     temperature = said["temperature"]
-    assert said["raw"] == pytest.approx(by_hand(test, images.test_labels.numpy()))
-    assert said["scaled"] == pytest.approx(by_hand(test.astype("float64") / temperature, images.test_labels.numpy()))
-    assert said["held_out"] == pytest.approx(by_hand(held_out, images.held_out_labels.numpy()))
+    expected = {
+        "raw": by_hand(test, images.test_labels.numpy()),
+        "scaled": by_hand(test.astype("float64") / temperature, images.test_labels.numpy()),
+        "held_out": by_hand(held_out, images.held_out_labels.numpy()),
+    }
+    for kind, values in expected.items():
+        assert {name: said[kind][name] for name in values} == pytest.approx(values)
     assert temperature == metrics.fit_temperature(torch.from_numpy(held_out), images.held_out_labels)
 
 
@@ -249,3 +253,33 @@ def test_a_loss_and_a_network_of_ones_own_can_be_used_at_once(store, monkeypatch
     assert set(kdlib.record(student, store)["versions"]) == {"network perceptron", "loss term squares"}
     terms = kdlib.record(student, store)["history"][-1]["terms"]
     assert len(terms) == 2 and all(value > 0 for value in terms)
+
+
+def test_a_record_of_an_older_schema_is_measured_anew_from_its_logits(record, student, store):
+    older = {name: value for name, value in record.items() if name not in ("bootstrap", "versions")}
+    older |= {"schema": 1, "metrics": {"last": {"raw": {"accuracy": 0.0}}}}
+    store.save_record(older)
+    table = kdlib.train([student], store=store)
+    assert store.record(student.key) == record
+    assert table["accuracy"].item() == record["metrics"]["last"]["raw"]["accuracy"] > 0
+
+
+def test_an_older_record_without_logits_is_shown_with_its_gaps(record, student, store):
+    older = {name: value for name, value in record.items() if name != "bootstrap"} | {"schema": 1}
+    older["metrics"] = {"last": {"raw": {"accuracy": 0.5}}}
+    logits = store.root / student.key / "logits.npz"
+    kept = logits.rename(logits.with_suffix(".kept"))
+    store.save_record(older)
+    row = kdlib.train([student], store=store).iloc[0]
+    assert row["accuracy"] == 0.5 and math.isnan(row["ece"]) and row["status"] == "finished"
+    kept.rename(logits)
+    store.save_record(record)
+
+
+def test_noise_floor_and_brier_parts_stand_beside_the_figures(record):
+    raw = record["metrics"]["last"]["raw"]
+    assert set(raw) == set(records.METRICS)
+    assert 0 < raw["ece_floor"] < raw["ece_floor_95"]
+    parts = raw["miscalibration"] - raw["discrimination"] + raw["uncertainty"]
+    assert raw["brier"] == pytest.approx(parts, abs=1e-12)
+    assert {len(values) for values in record["bootstrap"].values()} == {500}

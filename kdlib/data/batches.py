@@ -59,12 +59,12 @@ class Images:
         order = torch.from_numpy(draws.permutation(len(self.labels), self._data_seed, epoch, "order"))
         for step, index in enumerate(order.split(self._batch_size)[: self.steps()]):
             index = index.to(self.images.device)
-            images = self._augment(self.images[index], partial(self._draw, len(index), epoch, step))
+            images = self._augment(self.images.index_select(0, index), partial(self._draw, len(index), epoch, step))
             yield Batch(index, self.normalise(images), [(self.labels[index], None)], self.class_counts)
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 -> float32 with mean 0 and standard deviation 1 a channel, channels_last."""
-        normal = (images.float() / 255 - self.mean) / self.std
+        normal = images.float().div_(255).sub_(self.mean).div_(self.std)
         return normal.contiguous(memory_format=torch.channels_last)
 
     def _draw(self, count: int, epoch: int, step: int, purpose: str, choices: int) -> torch.Tensor:

@@ -14,6 +14,7 @@ from kdlib.metrics.binned import (
     reliability,
     underconfidence_error,
 )
+from kdlib.metrics.bootstrap import bootstrap, bootstrap_scores
 from kdlib.metrics.noise import ece_noise_floor
 from kdlib.metrics.scores import accuracy, brier, brier_decomposition, harmonic_score, nll
 from kdlib.metrics.smooth import smooth_ece
@@ -22,6 +23,8 @@ from kdlib.metrics.temperature import fit_temperature
 __all__ = [
     "accuracy",
     "adaptive_ece",
+    "bootstrap",
+    "bootstrap_scores",
     "brier",
     "brier_decomposition",
     "classwise_ece",

@@ -5,7 +5,7 @@ from kdlib.plots.differences import accuracy_against_ece, forest
 from kdlib.plots.grid import heatmaps, temperature_lines
 from kdlib.plots.reliability import reliability_diagrams
 from kdlib.plots.style import ROLES, show, theme
-from kdlib.plots.table import table
+from kdlib.plots.table import table, words
 
 __all__ = [
     "ROLES",
@@ -18,4 +18,5 @@ __all__ = [
     "temperature_lines",
     "theme",
     "training_curves",
+    "words",
 ]

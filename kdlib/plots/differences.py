@@ -1,5 +1,7 @@
 """Differences with their intervals, and accuracy against calibration."""
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
@@ -7,21 +9,26 @@ from matplotlib.figure import Figure
 from kdlib.plots.style import ROLES
 
 
-def forest(rows: pd.DataFrame, title: str, unit: str) -> Figure:
-    """A line a row: its difference, the interval around it, and zero.
+def forest(panels: Mapping[str, tuple[pd.DataFrame, str, int]]) -> Figure:
+    """A panel a metric, a line a row: its difference, the interval around it, and zero.
 
-    `rows` has columns label, estimate, low, high; a row whose interval leaves zero on one side is coloured.
+    `panels` maps a title to (rows, unit, sign): rows with columns label, estimate, low, high, the same labels in each;
+    sign +1 where more is better, -1 where less is. A row whose interval leaves zero is green if better, red if worse.
     """
-    figure, axis = plt.subplots(figsize=(7.2, 0.9 + 0.24 * len(rows)))
-    places = range(len(rows))[::-1]
-    for place, row in zip(places, rows.itertuples(), strict=True):
-        colour = ROLES["best cell"] if row.low > 0 else ROLES["worst cell"] if row.high < 0 else ROLES["plain"]
-        axis.plot([row.low, row.high], [place, place], color=colour, linewidth=1.6)
-        axis.plot(row.estimate, place, "o", color=colour, markersize=4)
-    axis.axvline(0, color="#222", linewidth=1)
-    axis.set_yticks(list(places), rows["label"], fontsize=8)
-    axis.set(title=title, xlabel=f"difference ({unit}), 95% interval", ylim=(-0.7, len(rows) - 0.3))
-    axis.grid(axis="y", visible=False)
+    labels = next(iter(panels.values()))[0]["label"]
+    size = (4.4 * len(panels) + 1, 0.9 + 0.2 * len(labels))
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    places = list(range(len(labels)))[::-1]
+    for axis, (title, (rows, unit, sign)) in zip(axes[0], panels.items(), strict=True):
+        for place, row in zip(places, rows.itertuples(), strict=True):
+            side = (row.low > 0) - (row.high < 0)
+            colour = ROLES[{0: "plain", sign: "best cell", -sign: "worst cell"}[side]]
+            axis.plot([row.low, row.high], [place, place], color=colour, linewidth=1.6)
+            axis.plot(row.estimate, place, "o", color=colour, markersize=4)
+        axis.axvline(0, color="#222", linewidth=1)
+        axis.set_yticks(places, labels, fontsize=8)
+        axis.set(title=title, xlabel=f"difference ({unit}), 95% interval", ylim=(-0.7, len(rows) - 0.3))
+        axis.grid(axis="y", visible=False)
     return figure
 
 

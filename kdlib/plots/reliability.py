@@ -11,7 +11,7 @@ def reliability_diagrams(records: Mapping[str, tuple[dict, str]]) -> Figure:
     """A column a network: above, accuracy a confidence bin (bars), its gap to the confidence (hatched) and the band in
     which 95% of a perfectly calibrated network's bins would lie with these counts; below, the images a bin.
 
-    `records` maps a title to (the record's "reliability": lists count, confidence, accuracy a bin; colour).
+    `records` maps a title to (the record's "reliability": lists counts, confidence, accuracy a bin; colour).
     """
     figure, axes = plt.subplots(
         2,
@@ -23,7 +23,7 @@ def reliability_diagrams(records: Mapping[str, tuple[dict, str]]) -> Figure:
         squeeze=False,
     )
     for (title, (bins, colour)), (above, below) in zip(records.items(), axes.T, strict=True):
-        count = np.array(bins["count"], float)
+        count = np.array(bins["counts"], float)
         confidence, accuracy = (np.array(bins[name], float) for name in ("confidence", "accuracy"))  # NaN where empty
         edges = np.linspace(0, 1, len(count) + 1)
         middle, width = (edges[:-1] + edges[1:]) / 2, 1 / len(count)

@@ -10,11 +10,19 @@ def table(frame: pd.DataFrame, note: str, digits: dict[str, int] | None = None, 
     `digits` says how many a column shows after the point (2 if it does not); what is missing reads "–"; equal values
     of the column `group` become a heading over their rows.
     """
-    shown = GT(frame, groupname_col=group).sub_missing(missing_text="–").tab_source_note(note)
+    shown = _plain(frame, note, group).tab_style(style.css("white-space: nowrap"), [loc.body(), loc.column_labels()])
     for column in frame.select_dtypes("number"):
         shown = shown.fmt_number(columns=column, decimals=(digits or {}).get(column, 2))
-    return (
-        shown.tab_options(data_row_padding="3px", table_font_size="0.9rem", row_group_font_weight="bold")
-        .tab_style(style.css("white-space: nowrap"), [loc.body(), loc.column_labels()])
-        .tab_style(style.css("font-size: .8rem; color: #59636e"), loc.source_notes())
+    return shown
+
+
+def words(frame: pd.DataFrame, note: str) -> GT:
+    """A table of sentences, which may take several lines."""
+    return _plain(frame, note, None).tab_style(style.css("vertical-align: top"), loc.body())
+
+
+def _plain(frame: pd.DataFrame, note: str, group: str | None) -> GT:
+    shown = GT(frame, groupname_col=group).sub_missing(missing_text="–").tab_source_note(note)
+    return shown.tab_options(
+        data_row_padding="3px", table_font_size="0.9rem", row_group_font_weight="bold", source_notes_font_size="0.8rem"
     )

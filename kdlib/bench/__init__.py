@@ -1,0 +1,35 @@
+"""Ratios against code written the usual way, each measured within one run: `python -m kdlib bench [NAME ...]`.
+
+Both sides train the same networks on the same images and the same cores, in turns, so that what else the machine does
+meets both. The usual way stands in kdlib.bench.usual, and its own images/s are printed: it is no straw man.
+A bench is a function without required parameters that returns a kdlib.bench.measure.Result.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from kdlib.registry import Registry
+
+benches = Registry("bench")
+benches.add("grid", "kdlib.bench.grid:grid")
+benches.add("crop_flip", "kdlib.bench.crop_flip:crop_flip")
+benches.add("step", "kdlib.bench.step:step")
+benches.add("import", "kdlib.bench.imports:imports")
+
+
+def main(names: list[str] | None = None, json_file: str | Path | None = None) -> None:
+    """Runs the named benches (None: all) and prints each as it is finished; `json_file` gets the same as a list.
+
+    Raises KdlibError for an unknown name, before anything is measured.
+    """
+    chosen = [benches[name] for name in names or benches]
+    from kdlib.bench.measure import load, machine
+
+    print(f"{machine()}, {load()}", flush=True)
+    results = []
+    for entry in chosen:
+        results.append(entry.load()())
+        print(f"\n{results[-1]}", flush=True)
+    if json_file:
+        Path(json_file).write_text(json.dumps([dataclasses.asdict(result) for result in results], indent=1) + "\n")

@@ -1,0 +1,84 @@
+"""A cell-epoch of the alpha/temperature grid."""
+
+from functools import partial
+from itertools import product
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kdlib.bench import usual
+from kdlib.bench.measure import Result, in_turns
+from kdlib.bench.ours import ENDLESS, Group, shares
+from kdlib.bench.sample import NAME, sample
+from kdlib.run import Run, Term
+
+ALPHAS = (0.1, 0.25, 0.5, 0.75, 0.9)
+TEMPERATURES = (1, 2.5, 5, 7.5, 10, 20, 30, 40, 50)
+EPOCH = 45_000  # images of CIFAR-10 that are not held out
+
+
+def grid(students: int = 45, batch: int = 128, steps: int = 6, rounds: int = 5, workers=(0, 1, 2, 3)) -> Result:
+    """cnn2 of width 16 taught by resnet18 at 32 x 32: `students` cells in lock-step against one run by itself."""
+    source = sample(steps * batch)
+    teacher = Run(data=NAME, network="resnet18", epochs=1)
+    cells = list(product(ALPHAS, TEMPERATURES))[:students]
+    group = Group([_run(teacher, batch, *cell) for cell in cells])
+    one, loss = group.runs[0], partial(_loss, alpha=cells[0][0], temperature=cells[0][1])
+    with usual.process(torch.get_num_threads()) as call:
+        by_workers = {count: batch / call(usual.step_seconds, one, loss, steps, count) for count in workers}
+        best = max(by_workers, key=by_workers.get)
+        turns = in_turns(
+            rounds,
+            lambda: call(usual.step_seconds, one, loss, steps, best),
+            lambda: group.seconds_a_step() / len(cells),
+        )
+        loading = call(usual.loading_seconds, one, steps, best)
+        teaching = call(usual.teacher_seconds, one, steps)
+        studying = call(usual.student_seconds, one, loss, steps)
+    parts = group.parts()
+
+    usual_ms, ours_ms = 1e3 * median(turns.usual), 1e3 * median(turns.ours)
+    minutes = [ms * EPOCH / batch / 6e4 for ms in (usual_ms, ours_ms)]
+    speeds = ", ".join(f"{count}: {speed:.0f}" for count, speed in by_workers.items())
+    return Result(
+        name="grid",
+        value=turns.ratio,
+        target=25,
+        usual=usual_ms,
+        ours=ours_ms,
+        unit=f"ms a cell and batch of {batch}",
+        limit=(
+            f"the students' own steps: were images and teacher free, it would be "
+            f"{usual_ms / 1e3 / (parts['students'] / len(cells)):.0f} x. Our time goes to {shares(parts)}."
+        ),
+        details=(
+            f"a cell-epoch ({EPOCH:,} images): usual {minutes[0]:.3g} min, ours {minutes[1]:.3g} min in a group of "
+            f"{len(cells)}; extrapolated from {steps} steps a round, {turns}; images: {source}",
+            f"the usual way, images/s by loading workers: {speeds}; taken: {best}. Its parts alone, images/s: loading "
+            f"{batch / loading:.0f}, teacher {batch / teaching:.0f}, student {batch / studying:.0f}. Not counted: "
+            "start-up of its process.",
+        ),
+    )
+
+
+def _run(teacher: Run, batch: int, alpha: float, temperature: float) -> Run:
+    return Run(
+        data=NAME,
+        network="cnn2",
+        width=16,
+        epochs=ENDLESS,
+        batch_size=batch,
+        lr=0.01,
+        teachers=(teacher,),
+        objective=(
+            Term("cross_entropy", 1 - alpha),
+            Term("soft_cross_entropy", alpha, temperature=temperature),
+        ),
+    )
+
+
+def _loss(logits: Tensor, lesson: Tensor, labels: Tensor, alpha: float, temperature: float) -> Tensor:
+    soft = -(F.softmax(lesson / temperature, 1) * F.log_softmax(logits / temperature, 1)).sum(1).mean()
+    return (1 - alpha) * F.cross_entropy(logits, labels) + alpha * soft

@@ -1,0 +1,126 @@
+"""The benches at a tiny scale: sane figures, and both sides do the same work. No timing is asserted."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from kdlib import bench, losses
+from kdlib.bench import grid, step, usual
+from kdlib.bench.crop_flip import crop_flip
+from kdlib.bench.imports import imports
+from kdlib.bench.measure import Result, Turns, in_turns
+from kdlib.bench.sample import NAME, SIDE, sample
+from kdlib.data import datasets
+from kdlib.data.batches import Images
+from kdlib.registry import KdlibError
+from kdlib.run import Run
+
+
+@pytest.fixture(autouse=True)
+def on_noise(tmp_path, monkeypatch):
+    """No CIFAR-10, and the data set "bench" is gone afterwards."""
+    monkeypatch.setenv("KDLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(datasets, "_entries", dict(datasets._entries))
+
+
+BENCHES = {
+    "grid": lambda: grid.grid(students=2, batch=4, steps=1, rounds=1, workers=(0, 1)),
+    "crop_flip": lambda: crop_flip(batch=4, steps=2, rounds=2),
+    "step": lambda: step.step(batch=4, steps=1, rounds=1, teacher="resnet8"),
+    "import": lambda: imports(repeats=1),
+}
+
+
+def test_every_bench_is_tried_here():
+    assert set(BENCHES) == set(bench.benches)
+
+
+@pytest.mark.parametrize("name", BENCHES)
+def test_a_bench_gives_sane_figures_and_leaves_the_threads_alone(name):
+    threads = torch.get_num_threads()
+    result = BENCHES[name]()
+    assert torch.get_num_threads() == threads
+    assert result.name == name
+    for figure in (result.value, result.target, result.usual, result.ours):
+        assert math.isfinite(figure) and figure > 0
+    if result.kind == "x":
+        assert result.value == pytest.approx(result.usual / result.ours)
+        assert "noise" in str(result) and "images/s" in str(result)
+    assert all(len(line) <= 120 for line in str(result).splitlines())
+
+
+def test_main_prints_the_named_benches_and_writes_json(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(bench.benches, "_entries", dict(bench.benches._entries))
+    mine = Result(name="mine", value=3.0, target=2.0, usual=1234.5, ours=411.5, unit="ms", limit="none", details=("a",))
+    bench.benches.add("mine", lambda: mine)
+    bench.main(["mine"], tmp_path / "bench.json")
+    first, _, head, *rest = capsys.readouterr().out.splitlines()
+    assert "cores" in first and "load" in first
+    assert " ".join(head.split()) == "mine 3 x target at least 2 x: reached (usual 1,234, ours 412 ms)"
+    assert rest == ["    a", "    limit: none"]
+    (kept,) = json.loads((tmp_path / "bench.json").read_text())
+    assert Result(**kept | {"details": tuple(kept["details"])}) == mine
+
+
+def test_an_unknown_bench_is_named_with_the_nearest_before_anything_is_measured(capsys):
+    with pytest.raises(KdlibError, match="Unknown bench 'gird': did you mean 'grid'"):
+        bench.main(["import", "gird"])
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("kind", "value", "reached"), [("x", 2.0, True), ("x", 0.9, False), ("s", 2.0, False)])
+def test_a_target_is_a_least_ratio_or_most_seconds(kind, value, reached):
+    result = Result(name="n", value=value, target=1.0, kind=kind, usual=1, ours=1, unit="s", limit="none")
+    assert result.reached is reached
+    assert ("MISSED" in str(result)) is not reached
+
+
+def test_turns_alternate_ours_first_and_compare_medians():
+    order = []
+    usual_times, our_times = iter([4.0, 6.0, 50.0]), iter([1.0, 2.0, 3.0])
+
+    def side(name, times):
+        order.append(name)
+        return next(times)
+
+    turns = in_turns(3, lambda: side("usual", usual_times), lambda: side("ours", our_times))
+    assert order == ["ours", "usual"] * 3
+    assert turns == Turns([4.0, 6.0, 50.0], [1.0, 2.0, 3.0])
+    assert turns.ratio == 3.0
+    assert str(turns) == "3 rounds in turns, 3 to 16.7 x"
+
+
+def test_both_sides_minimise_the_same_loss():
+    torch.manual_seed(0)
+    student, teacher = torch.randn(2, 6, 10, dtype=torch.float64) * 3
+    labels = torch.randint(10, (6,))
+    hard = losses.cross_entropy(student, labels)
+    soft = losses.soft_cross_entropy(student, (teacher / 7.5).softmax(1), 7.5)
+    assert grid._loss(student, teacher, labels, 0.25, 7.5) == pytest.approx((0.75 * hard + 0.25 * soft).item())
+    kd = losses.kd_loss(student, teacher, step.TEMPERATURE)
+    assert step._loss(student, teacher, labels) == pytest.approx((0.1 * hard + 0.9 * kd).item())
+
+
+def test_both_sides_see_the_same_pixels():
+    """A usual picture is one of the 81 crops of ours, mirrored or not, normalised alike."""
+    sample(3)
+    images = Images(Run(data=NAME, network="cnn2", epochs=1, batch_size=3))
+    pictures = usual.Pictures(images)
+    padded = torch.nn.functional.pad(images.images, (4, 4, 4, 4))
+    crops = padded.unfold(2, SIDE, 1).unfold(3, SIDE, 1)  # (3, 3, 9, 9, 32, 32)
+    for index in range(len(pictures)):
+        picture, label = pictures[index]
+        candidates = crops[index].permute(1, 2, 0, 3, 4).flatten(0, 1)
+        candidates = images.normalise(torch.cat([candidates, candidates.flip(3)]))
+        assert (candidates - picture).abs().amax((1, 2, 3)).min() < 1e-5
+        assert label == images.labels[index]
+
+
+def test_without_cifar10_the_images_are_noise_always_the_same():
+    assert sample(4).startswith("noise")
+    first = datasets[NAME].load()("train", None)[0]
+    sample(4)
+    assert torch.equal(datasets[NAME].load()("train", None)[0], first)
+    assert first.shape == (4, 3, SIDE, SIDE) and first.dtype == torch.uint8
