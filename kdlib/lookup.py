@@ -25,7 +25,7 @@ def model(run: Run | str, store: Store | None = None) -> torch.nn.Module:
     run = _run(run, store)
     weights = store.weights(run.key)
     if weights is None:
-        raise KdlibError(f"Run {run.key} has no weights in {store.root}: train it with kdlib.train([run]).")
+        raise _nothing(run, "weights", store)
     net = network(run, Images(run))
     net.load_state_dict(weights)
     return net.eval()
@@ -39,7 +39,7 @@ def logits(
     run = _run(run, store)
     kept = store.logits(run.key)
     if kept is None:
-        raise KdlibError(f"Run {run.key} has no logits in {store.root}: train it with kdlib.train([run]).")
+        raise _nothing(run, "logits", store)
     if f"{moment}_{split}" not in kept:
         raise KdlibError(f"Run {run.key} has no logits '{moment}_{split}': it has {', '.join(sorted(kept))}.")
     images = Images(run)
@@ -48,3 +48,10 @@ def logits(
 
 def _run(run: Run | str, store: Store) -> Run:
     return Run.from_spec(record(run, store)["spec"]) if isinstance(run, str) else run
+
+
+def _nothing(run: Run, what: str, store: Store) -> KdlibError:
+    """Why there is nothing to give back."""
+    failed = (store.record(run.key) or {}).get("reason")
+    remedy = f"it failed, since {failed}" if failed else "train it with kdlib.train([run])"
+    return KdlibError(f"Run {run.key} has no {what} in {store.root}: {remedy}.")

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+
+from kdlib import coverage, metrics
+from kdlib.coverage import Case, simulate
+
+
+@pytest.mark.parametrize("method", ["ECE 0", "ECE .02", "ECE .02, one bin"])
+def test_the_truth_is_what_a_large_sample_shows(method):
+    exact = coverage._networks(method, False)[0]
+    assert exact.truth["ece"] == pytest.approx(coverage.METHODS[method].ece, abs=1e-12)
+    rng = np.random.default_rng(1)
+    images = 500_000
+    chosen = rng.integers(len(exact.logits), size=images)
+    chances = softmax(coverage._scores(), axis=1)[chosen]
+    labels = torch.from_numpy((chances.cumsum(1) < rng.random((images, 1))).sum(1).clip(max=9))
+    logits = exact.logits[chosen]
+    probs = logits.softmax(1)
+    assert metrics.accuracy(probs, labels) == pytest.approx(exact.truth["accuracy"], abs=0.002)
+    assert metrics.nll(logits, labels) == pytest.approx(exact.truth["nll"], abs=0.005)
+    assert metrics.brier(probs, labels) == pytest.approx(exact.truth["brier"], abs=0.003)
+    assert metrics.ece(probs, labels) == pytest.approx(exact.truth["ece"], abs=0.002)
+
+
+def test_one_bin_holds_all_of_the_error():
+    exact = coverage._networks("ECE .02, one bin", False)[0]
+    confidence, top = exact.logits.softmax(1).max(1)
+    right = softmax(coverage._scores(), axis=1)[np.arange(len(top)), top]
+    gaps = np.bincount((confidence.numpy() * 15).astype(int).clip(max=14), confidence.numpy() - right, 15) / len(top)
+    assert gaps[-1] == pytest.approx(0.02)
+    assert abs(gaps[:-1]).max() < 1e-12
+
+
+def test_trainings_vary_around_the_exact_network():
+    _, *trained = coverage._networks("ECE .01", True)
+    eces = np.array([network.truth["ece"] for network in trained])
+    assert eces.mean() == pytest.approx(0.01, abs=1e-6)
+    assert eces.std() == pytest.approx(0.003, rel=0.1)
+    assert 0.002 < np.std([network.truth["accuracy"] for network in trained]) < 0.006
+
+
+SHORT = [
+    Case(("ECE .01",), (0,), "accuracy"),
+    Case(("ECE .01",), (0,), "nll"),
+    Case(("ECE .01",), (0,), "brier"),
+    Case(("ECE .01", "ECE .02"), (0, 0), "accuracy"),
+    Case(("ECE .01", "ECE .02"), (0, 0), "brier"),
+    Case(("ECE 0",), (0,), "ece"),
+    Case(("ECE .01",), (0,), "ece"),
+    Case(("ECE .02",), (0,), "ece"),
+    Case(("ECE .01",), (3,), "accuracy"),
+    Case(("ECE .01",), (3,), "brier"),
+    Case(("ECE .01",), (3,), "ece"),
+]
+WRONG = [
+    Case(("ECE 0",), (0,), "ece", "percentile"),
+    Case(("ECE .01",), (0,), "ece", "percentile"),
+    Case(("ECE 0",), (0,), "ece", "basic"),
+]
+
+
+@pytest.fixture(scope="module")
+def short():
+    """250 replications of 2,000 images: a coverage of 95% is found between 91.4% and 98.6% in all but 1% of cases."""
+    return simulate(replications=250, images=2000, cases=SHORT + WRONG)
+
+
+def holds(coverage: float) -> bool:
+    return coverage >= 91
+
+
+@pytest.mark.parametrize("index", range(len(SHORT)), ids=lambda index: f"{SHORT[index].name}, {SHORT[index].metric}")
+def test_intervals_hold_the_truth_as_often_as_they_say(short, index):
+    assert holds(short["coverage %"][index])
+
+
+@pytest.mark.parametrize("index", range(len(SHORT), len(SHORT + WRONG)))
+def test_the_same_bound_catches_a_wrong_interval(short, index):
+    assert not holds(short["coverage %"][index])
+
+
+def test_intervals_are_not_wider_than_they_need_to_be(short):
+    proper = short[(short["estimator"] == "kdlib") & (short["metric"] != "ece")]
+    assert len(proper) == 7
+    assert (proper["coverage %"] <= 99).all()
+
+
+def test_a_result_says_how_sure_it_is(short):
+    first = short.iloc[0]
+    assert first["from %"] < first["coverage %"] < first["to %"]
+    assert first["coverage %"] + first["above %"] + first["below %"] == pytest.approx(100)
+
+
+def test_replications_follow_their_seed():
+    case = [Case(("ECE 0",), (0,), "accuracy")]
+    once, again, other = (simulate(3, seed, 500, case) for seed in (1, 1, 2))
+    assert once.equals(again)
+    assert not once.equals(other)
+
+
+def test_the_full_table_has_every_case_of_the_specification():
+    ours = {case for case in coverage.all_cases() if case.estimator == "kdlib"}
+    for repeats in (0, 1, 3, 5):
+        for metric in ("accuracy", "nll", "brier"):
+            assert Case(("ECE .02",), (repeats,), metric) in ours
+        for method in ("ECE 0", "ECE .01", "ECE .02", "ECE .07"):
+            assert Case((method,), (repeats,), "ece") in ours
+        for metric in ("accuracy", "nll", "brier", "ece"):
+            assert any(len(case.methods) == 2 and case.repeats[0] == repeats and case.metric == metric for case in ours)
+    assert len(set(coverage.all_cases())) == len(coverage.all_cases())
