@@ -87,7 +87,7 @@ class Store:
     def save_record(self, record: dict) -> None:
         """Last of all: from now on the run is finished (or failed)."""
         key = record["key"]
-        _write(self.root / key / "record.json", lambda f: f.write(dump(record).encode()))
+        write_atomically(self.root / key / "record.json", lambda f: f.write(dump(record).encode()))
         for left in (self.root / key / "checkpoint.pt", *(self.root / key).glob("*.partial")):
             left.unlink(missing_ok=True)
 
@@ -110,8 +110,8 @@ class Store:
         import torch
 
         weights = {name: value.contiguous().cpu() for name, value in weights.items()}
-        _write(self.root / key / "weights.pt", lambda f: torch.save(weights, f))
-        _write(self.root / key / "logits.npz", lambda f: np.savez(f, **logits))
+        write_atomically(self.root / key / "weights.pt", lambda f: torch.save(weights, f))
+        write_atomically(self.root / key / "logits.npz", lambda f: np.savez(f, **logits))
 
     def weights(self, key: str) -> dict | None:
         """Last epoch's state dict, from the store or the committed ones; None where there is none."""
@@ -159,7 +159,7 @@ class Store:
     def save_checkpoint(self, key: str, state: Any) -> None:
         import torch
 
-        _write(self.root / key / "checkpoint.pt", lambda f: torch.save(state, f))
+        write_atomically(self.root / key / "checkpoint.pt", lambda f: torch.save(state, f))
 
     def has_checkpoint(self, key: str) -> bool:
         return (self.root / key / "checkpoint.pt").exists()
@@ -225,7 +225,8 @@ def _committed_damage(path: Path) -> KdlibError:
     return KdlibError(f"{path} is damaged: bring it back with git checkout.")
 
 
-def _write(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """By rename: whoever reads sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     with open(partial, "wb") as file:

@@ -4,23 +4,13 @@ import math
 
 import pytest
 import torch
+from samples import LABELS, LOGITS, PROBS, sample
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
 from kdlib import metrics
 from kdlib.registry import KdlibError
 
-
-def sample(n=2000, classes=5, scale=2.0, temperature=1.0, seed=0):
-    """Logits whose labels are drawn from their softmax at `temperature`: calibrated at 1, overconfident above."""
-    generator = torch.Generator().manual_seed(seed)
-    logits = scale * torch.randn(n, classes, generator=generator, dtype=torch.float64)
-    labels = torch.multinomial((logits / temperature).softmax(1), 1, generator=generator).squeeze(1)
-    return logits, labels
-
-
-LOGITS, LABELS = sample(temperature=1.5)
-PROBS = LOGITS.softmax(1)
 OF_PROBS = [
     metrics.accuracy, metrics.brier, metrics.ece, metrics.adaptive_ece, metrics.classwise_ece, metrics.mce,
     metrics.overconfidence_error, metrics.underconfidence_error, metrics.smooth_ece,

@@ -5,28 +5,11 @@ import time
 
 import pytest
 import torch
+from samples import LABELS, PROBS, sample, two_class
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from kdlib import metrics
 from kdlib.registry import KdlibError
-
-
-def sample(n=2000, classes=5, scale=2.0, temperature=1.0, seed=0):
-    """Logits whose labels are drawn from their softmax at `temperature`: calibrated at 1, overconfident above."""
-    generator = torch.Generator().manual_seed(seed)
-    logits = scale * torch.randn(n, classes, generator=generator, dtype=torch.float64)
-    labels = torch.multinomial((logits / temperature).softmax(1), 1, generator=generator).squeeze(1)
-    return logits, labels
-
-
-LOGITS, LABELS = sample(temperature=1.5)
-PROBS = LOGITS.softmax(1)
-
-
-def two_class(confidences, correct, dtype=torch.float64):
-    """Class 0 is always predicted, with the given confidences (at least 1/2)."""
-    p = torch.tensor(confidences, dtype=dtype)
-    return torch.stack([p, 1 - p], 1), 1 - torch.tensor(correct, dtype=torch.int64)
 
 
 def naive_bin(confidence, bins):

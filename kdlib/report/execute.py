@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from kdlib.provenance import provenance
 from kdlib.registry import KdlibError, unknown
 from kdlib.report.parameters import check, declared, from_arguments, from_file
-from kdlib.store import repository
+from kdlib.store import repository, write_atomically
 
 DEFAULT_PROFILE = "digits"  # the notebooks' own defaults: no file
 
@@ -115,11 +115,11 @@ def execute(notebook: Path, profile: str, parameters: dict[str, Any], reports: P
     }
     page, facts = render(executed, facts)
     html = folder / f"{notebook.stem}.html"
-    write(html, page)
     picture = facts.pop("picture", None)
-    if picture:
-        write(html.with_suffix(".png"), base64.b64decode(picture))
-    write(html.with_suffix(".json"), json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False))
+    files = {".html": page.encode(), ".json": json.dumps(facts, indent=1, allow_nan=False).encode()}
+    files |= {".png": base64.b64decode(picture)} if picture else {}
+    for suffix, content in files.items():
+        write_atomically(html.with_suffix(suffix), lambda file, content=content: file.write(content))
     partial.unlink()
     return html
 
@@ -178,13 +178,6 @@ def _transport() -> str:
     from jupyter_core.paths import jupyter_runtime_dir
 
     return "ipc" if os.name == "posix" and len(jupyter_runtime_dir()) < 45 else "tcp"
-
-
-def write(path: Path, content: str | bytes) -> None:
-    """By rename: a reader sees the old file or the new one."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
-    unfinished.replace(path)
 
 
 def _shown(path: Path) -> str:

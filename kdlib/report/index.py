@@ -4,8 +4,8 @@ import json
 from itertools import groupby
 from pathlib import Path
 
-from kdlib.report.execute import write
 from kdlib.report.summary import VERDICTS
+from kdlib.store import write_atomically
 
 
 def write_index(reports: Path) -> Path:
@@ -17,8 +17,8 @@ def write_index(reports: Path) -> Path:
         made = sorted(group, key=lambda facts: facts["date"], reverse=True)
         studies.append({"title": made[0]["title"], "name": study, "reports": made, "claims": scoreboard(made)})
     index = reports / "index.html"
-    reports.mkdir(parents=True, exist_ok=True)
-    write(index, template("index.html.j2").render(studies=studies, verdicts=VERDICTS))
+    page = template("index.html.j2").render(studies=studies, verdicts=VERDICTS)
+    write_atomically(index, lambda file: file.write(page.encode()))
     return index
 
 
