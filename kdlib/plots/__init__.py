@@ -1,7 +1,7 @@
 """The figures of the studies: one palette, axes with units, a sentence under each."""
 
 from kdlib.plots.curves import training_curves
-from kdlib.plots.differences import accuracy_against_ece, forest
+from kdlib.plots.differences import forest
 from kdlib.plots.grid import heatmaps, temperature_lines
 from kdlib.plots.reliability import reliability_diagrams
 from kdlib.plots.style import ROLES, show, theme
@@ -9,7 +9,6 @@ from kdlib.plots.table import table, words
 
 __all__ = [
     "ROLES",
-    "accuracy_against_ece",
     "forest",
     "heatmaps",
     "reliability_diagrams",

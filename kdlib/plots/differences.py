@@ -1,4 +1,4 @@
-"""Differences with their intervals, and accuracy against calibration."""
+"""Differences with their intervals."""
 
 from collections.abc import Mapping
 
@@ -29,16 +29,4 @@ def forest(panels: Mapping[str, tuple[pd.DataFrame, str, int]]) -> Figure:
         axis.set_yticks(places, labels, fontsize=8)
         axis.set(title=title, xlabel=f"difference ({unit}), 95% interval", ylim=(-0.7, len(rows) - 0.3))
         axis.grid(axis="y", visible=False)
-    return figure
-
-
-def accuracy_against_ece(rows: pd.DataFrame, label: str, colours: dict[str, str]) -> Figure:
-    """A point a row of `rows` (columns accuracy %, ece), coloured by the column `label`: up and left is better."""
-    figure, axis = plt.subplots(figsize=(6.4, 4.4))
-    for name, part in rows.groupby(label, sort=False):
-        axis.scatter(
-            part["ece"], part["accuracy %"], s=26, color=colours[name], label=str(name), alpha=0.85, linewidth=0
-        )
-    axis.set(title="Accuracy against calibration error", xlabel="test ECE (15 bins, raw)", ylabel="test accuracy (%)")
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     return figure
