@@ -17,6 +17,7 @@ import torch
 
 from kdlib import draws, metrics, models
 from kdlib.data.batches import Batch, Images
+from kdlib.models.layers import fold_batch_norm
 from kdlib.objective import terms
 from kdlib.run import Run
 
@@ -254,11 +255,12 @@ def network(run: Run, images: Images) -> torch.nn.Module:
 
 
 def ready_to_teach(run: Run, images: Images, weights: dict | None = None) -> torch.nn.Module:
-    """The run's network with the weights (None: its initial ones), in evaluation mode where the images are."""
+    """The run's network with the weights (None: its initial ones), in evaluation mode where the images are; for
+    forward passes only, since its BatchNorm is folded away."""
     model = network(run, images)
     if weights is not None:
         model.load_state_dict(weights)
-    return model.to(device=images.images.device, memory_format=torch.channels_last).eval()
+    return fold_batch_norm(model).to(device=images.images.device, memory_format=torch.channels_last)
 
 
 def learning_rate(run: Run, epoch: int) -> float:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from kdlib.models import build, networks
+from kdlib.models.layers import fold_batch_norm
 from kdlib.registry import KdlibError
 
 # SPEC section 2: exact parameter counts.
@@ -174,6 +175,28 @@ def test_cnn2_by_hand_in_either_memory_format(memory_format):
     torch.testing.assert_close(maps[-1], expected, check_stride=False)
     torch.testing.assert_close(logits, torch.einsum("bchw,kchw->bk", expected, head) + model.fc.bias)
     torch.testing.assert_close(pooled, expected.mean((2, 3)))
+
+
+@every_network
+@torch.inference_mode()
+def test_folded_batch_norm_is_the_same_function(name):
+    model = build(name, num_classes=10, image_size=16).double().eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # as if it had been trained
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.8, 1.2)
+            module.weight.uniform_(0.8, 1.2)
+            module.bias.normal_(0, 0.1)
+    x = images(3, side=16).double()
+    expected = model(x, features=True)
+    torch.testing.assert_close(fold_batch_norm(model)(x, features=True), expected)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules())
+
+
+def test_folding_leaves_a_network_that_declares_nothing_as_it_is():
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    assert isinstance(fold_batch_norm(model)[1], torch.nn.BatchNorm2d)
+    assert not model.training
 
 
 def test_width_is_for_networks_that_have_one():

@@ -8,7 +8,7 @@ import torch
 
 from kdlib.bench.measure import intra_op, seconds, seconds_an_item
 from kdlib.data.batches import Images
-from kdlib.loop import Output, Pool, Student, network, teach, train_epochs
+from kdlib.loop import Output, Pool, Student, ready_to_teach, teach, train_epochs
 from kdlib.run import Run
 
 ENDLESS = 10**6  # epochs of a run: the last one, which takes gradient norms, is never reached
@@ -24,13 +24,11 @@ class Group:
     def __post_init__(self):
         cores, alone = torch.get_num_threads(), len(self.runs) == 1
         self.threads = cores if alone else 1
-        self.pool = Pool(1 if alone else cores)
+        self.pool = Pool(cores)
         self.images = Images(self.runs[0])
         self.students = [Student(run, self.images) for run in self.runs]
-        self.teachers = {
-            run.key: network(run, self.images).to(memory_format=torch.channels_last).eval()
-            for run in {t.key: t for r in self.runs for t in r.teachers}.values()
-        }
+        taught_by = {t.key: t for r in self.runs for t in r.teachers}
+        self.teachers = {key: ready_to_teach(run, self.images) for key, run in taught_by.items()}
         self.epochs = train_epochs(self.students, self.teachers, self.images, self.pool)
         self.seconds_a_step()  # the first epoch also takes gradient norms: it does not count
 

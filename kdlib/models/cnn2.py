@@ -15,6 +15,8 @@ class CNN2(nn.Module):
     Raises KdlibError for an `image_size` below 4, of which the two max-pools would leave nothing.
     """
 
+    followed_by = {"conv1": "bn1", "conv2": "bn2"}
+
     def __init__(self, num_classes: int, channels: int, image_size: int, width: int | None = None):
         if image_size < 4:
             raise KdlibError(f"Network 'cnn2' got images of side {image_size}: give 4 or more.")

@@ -15,6 +15,7 @@ class BasicBlock(nn.Module):
     """Two 3x3 convolutions."""
 
     expansion = 1  # output channels per unit of width
+    followed_by = {"conv1": "bn1", "conv2": "bn2"}
 
     def __init__(self, inputs: int, width: int, stride: int):
         super().__init__()
@@ -34,6 +35,7 @@ class Bottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions; the stride is the 3x3's, as in torchvision."""
 
     expansion = 4
+    followed_by = {"conv1": "bn1", "conv2": "bn2", "conv3": "bn3"}
 
     def __init__(self, inputs: int, width: int, stride: int):
         super().__init__()
@@ -53,11 +55,17 @@ class Bottleneck(nn.Module):
         return F.relu(y + self.downsample(x), inplace=True)
 
 
+class Projection(nn.Sequential):
+    """A shortcut where the shape changes: a 1x1 convolution with BatchNorm."""
+
+    followed_by = {"0": "1"}
+
+    def __init__(self, inputs: int, outputs: int, stride: int):
+        super().__init__(convolution(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
+
+
 def shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """The identity, or a 1x1 convolution with BatchNorm where the shape changes."""
-    if inputs == outputs and stride == 1:
-        return nn.Identity()
-    return nn.Sequential(convolution(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
+    return nn.Identity() if inputs == outputs and stride == 1 else Projection(inputs, outputs, stride)
 
 
 class ResNet(nn.Module):
@@ -66,6 +74,8 @@ class ResNet(nn.Module):
     Every stage after the first halves the map. The stage maps are the stages' outputs (after the ReLU), the pooled
     feature is the mean of the last one over space.
     """
+
+    followed_by = {"conv1": "bn1"}
 
     def __init__(self, block: type, blocks: Sequence[int], widths: Sequence[int], num_classes: int, channels: int):
         super().__init__()
