@@ -14,13 +14,18 @@ from kdlib import records
 from kdlib.data.batches import Images
 from kdlib.data.images import promised
 from kdlib.estimate import Cost, free_memory, measure
-from kdlib.loop import Pool, Student, ready_to_teach, train_epochs
+from kdlib.forward import ready_to_teach
+from kdlib.loop import Pool, train_epochs
 from kdlib.progress import Group, Progress, count, duration
 from kdlib.registry import KdlibError
 from kdlib.run import Run, lineage
 from kdlib.store import Store, digest
+from kdlib.student import Student
 
-SHARED = ("data", "image_size", "held_out", "augmentation", "batch_size", "data_seed", "precision")
+SHARED = (
+    "data", "image_size", "held_out", "imbalance_factor", "augmentation", "mixing", "mixing_alpha", "batch_size",
+    "data_seed", "precision",
+)  # fmt: skip
 CHECKPOINT_SHARE = 20  # checkpoints are at least 20 times as long apart as the last one took to write
 LARGE_BATCH = 16_384  # pixels in a batch from which a run that is alone gets all cores
 SECONDS_BETWEEN_LOOKS = 1.0  # at the runs that another process trains
@@ -184,6 +189,8 @@ class Engine:
             torch.set_num_threads(threads_per_run)
             images = Images(group[0], self.device)
             students = [self.student(run, images) for run in group]
+            for note in dict.fromkeys(note for student in students for note in student.notes()):
+                self.progress.say(note, last=True)
             teachers = {key: ready_to_teach(run, images, weights[key]) for key, run in taught_by.items()}
             digests = {key: digest(values) for key, values in weights.items()}
             setting = {"device": _device_name(self.device), "threads_per_run": threads_per_run}

@@ -14,6 +14,11 @@ def words(count: int, *key) -> np.ndarray:
     return np.random.Philox(key=np.frombuffer(digest[:16], "<u8")).random_raw(count)
 
 
+def uniform(count: int, *key) -> np.ndarray:
+    """Numbers between 0 and 1, neither included: shape (count,), float64."""
+    return ((words(count, *key) >> 11) + 0.5) / 2**53
+
+
 def permutation(count: int, *key) -> np.ndarray:
     """A random order of 0..count-1, int64."""
     return np.argsort(words(count, *key), kind="stable")

@@ -9,8 +9,10 @@ from pathlib import Path
 import torch
 
 from kdlib.data.batches import Batch, Images
-from kdlib.loop import Output, Pool, Student, ready_to_teach, teach
+from kdlib.forward import Output, ready_to_teach
+from kdlib.loop import Pool, teach
 from kdlib.run import Run
+from kdlib.student import Student
 
 LONG_STEP = 0.3  # seconds for a quarter of a batch: then a whole one is not tried
 MEMORY_SHARE = 0.5  # of what is free, for a group's weights, gradients, momentum and best weights
@@ -64,15 +66,21 @@ def measure(runs: list[Run], alone: bool, threads: int, device: torch.device) ->
         student = Student(members[0], images, device)
         student.begin_epoch()
         total += len(members) * _step_seconds(student, batch, [lessons[t.key] for t in members[0].teachers])
-        size += len(members) * 4 * sum(p.numel() * p.element_size() for p in student.model.parameters())
+        size += len(members) * _bytes(student)
     return Cost(images.steps(), seconds_to_teach, total / len(runs), workers, int(size / len(runs)))
+
+
+def _bytes(student: Student) -> int:
+    """Weights, gradients, momentum and best weights, and what its terms remember."""
+    remembered = [b for state in student.states if state is not None for b in state.buffers()]
+    return sum(t.nbytes * (4 if t.requires_grad else 1) for t in [*student.parameters(), *remembered])
 
 
 def _step_seconds(student: Student, batch: Batch, lessons: list[Output]) -> float:
     """A quarter of the batch first: where that takes long already, four times as long is the estimate."""
     few = len(batch.index) // 4 + 2
     labels = [(y[:few], w if w is None else w[:few]) for y, w in batch.labels]
-    part = Batch(batch.index[:few], batch.images[:few], labels, batch.class_counts)
+    part = Batch(batch.index[:few], batch.images[:few], labels, batch.class_counts, batch.key)
     short = [Output(o.logits[:few], *([m[:few] for m in o.maps], o.pooled[:few]) if o.maps else ()) for o in lessons]
     student.step(part, short)  # the first step also takes gradient norms
     quarter = _seconds(lambda: student.step(part, short), student.device)

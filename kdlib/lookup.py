@@ -3,7 +3,7 @@
 import torch
 
 from kdlib.data.batches import Images
-from kdlib.loop import network
+from kdlib.forward import network
 from kdlib.registry import KdlibError
 from kdlib.run import Run
 from kdlib.store import Store

@@ -2,7 +2,7 @@
 
 import time
 
-from kdlib.loop import Student
+from kdlib.student import Student
 
 SECONDS_BETWEEN_LINES = 2.0
 

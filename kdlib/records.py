@@ -8,10 +8,10 @@ import torch
 
 from kdlib import metrics
 from kdlib.data.batches import Images
-from kdlib.loop import Student
 from kdlib.provenance import provenance
 from kdlib.run import Run
 from kdlib.store import SCHEMA, Store, digest
+from kdlib.student import Student
 
 # What a table shows of a run: fractions, except NLL (nats an image) and Brier (0..2).
 METRICS = (
@@ -95,6 +95,7 @@ def finish(store: Store, student: Student, images, digests: dict[str, str], sett
         "data": {
             "fingerprint": images.fingerprint,
             "train": len(images.labels),
+            "class_counts": images.class_counts.tolist(),  # of the training images
             "held_out": len(images.held_out),
             "test": len(images.test),
         },

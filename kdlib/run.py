@@ -14,11 +14,11 @@ from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from kdlib.augment import augmentations
+from kdlib.augment import augmentations, mixings
 from kdlib.data import datasets
 from kdlib.models import networks
 from kdlib.objective import terms
-from kdlib.registry import KdlibError, unknown
+from kdlib.registry import Entry, KdlibError, Registry, unknown
 
 PRECISIONS = ("fp32", "bf16")  # fp32 means TF32 off
 SCHEDULES = ("cosine", "multistep")
@@ -103,8 +103,10 @@ class Run:
     `seed` draws the initial weights; `data_seed` the order of the images and their augmentation. A teacher is a run
     itself and teaches with its last epoch's weights. Rates: `lr` at the first epoch; `schedule` "cosine" to zero over
     `epochs`, or "multistep", x0.1 at each of `milestones` (epochs). `held_out` is the number of held-out training
-    images a class (None: the data set's own; 0: none, then no best epoch and no temperature). `image_size` is the side
-    after 2 x 2 means (None: as it is). `width` is for networks that have one.
+    images a class (None: the data set's own; 0: none, then no best epoch and no temperature). `imbalance_factor` is the
+    largest class by the smallest in a long tail of the other images (1: none). `image_size` is the side after 2 x 2
+    means (None: as it is). `mixing_alpha` is that of the mixing's Beta distribution. `width` is for networks that have
+    one.
     """
 
     data: str
@@ -112,7 +114,10 @@ class Run:
     epochs: int
     image_size: int | None = None
     held_out: int | None = None
+    imbalance_factor: float = 1.0
     augmentation: str = "standard"
+    mixing: str = "none"
+    mixing_alpha: float = 1.0
     width: int | None = None
     objective: tuple[Term, ...] = (Term("cross_entropy"),)
     teachers: tuple["Run", ...] = ()
@@ -140,16 +145,22 @@ class Run:
         self._check()
 
     def _check(self):
-        datasets[self.data], networks[self.network], augmentations[self.augmentation]  # noqa: B018 (raises if unknown)
+        self._techniques()  # raises if one is unknown
         for name, value, known in [("precision", self.precision, PRECISIONS), ("schedule", self.schedule, SCHEDULES)]:
             if value not in known:
                 raise KdlibError(unknown(name, value, known))
         least = {"epochs": 1, "batch_size": 2, "evaluate_every": 1, "held_out": 0, "image_size": 1, "width": 1,
-                 "momentum": 0, "weight_decay": 0, "lr": 0}  # fmt: skip
+                 "imbalance_factor": 1, "momentum": 0, "weight_decay": 0, "lr": 0}  # fmt: skip
         for name, low in least.items():
             value = getattr(self, name)
             if value is not None and value < low:
                 raise KdlibError(f"{name} is {value}: give {low} or more.")
+        if self.mixing_alpha <= 0:
+            raise KdlibError(f"mixing_alpha is {self.mixing_alpha}: give a value above 0.")
+        if self.mixing == "none" and self.mixing_alpha != 1:
+            raise KdlibError(
+                f"mixing_alpha is {self.mixing_alpha}, but nothing is mixed: name a mixing, or leave it out."
+            )
         if not self.objective:
             raise KdlibError('The objective has no term: give at least one, such as Term("cross_entropy").')
         for term in self.objective:
@@ -183,9 +194,12 @@ class Run:
 
     def versions(self) -> dict[str, int | str]:
         """Of each technique used that is no longer, or never was, at version 1."""
+        return {f"{table.kind} {e.name}": e.version for table, e in self._techniques() if e.version != 1}
+
+    def _techniques(self) -> list[tuple[Registry, Entry]]:
         used = [(datasets, self.data), (networks, self.network), (augmentations, self.augmentation)]
-        used += [(terms, term.name) for term in self.objective]
-        return {f"{table.kind} {name}": table[name].version for table, name in used if table[name].version != 1}
+        used += [(mixings, self.mixing), *((terms, term.name) for term in self.objective)]
+        return [(table, table[name]) for table, name in used]
 
     def spec(self, nested: bool = True) -> dict:
         """JSON-able, defaults left out; teachers as specs of their own, or (nested=False) as keys."""

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from scipy import stats
 
 import kdlib
 from kdlib import draws
-from kdlib.augment import augmentations
+from kdlib.augment import augmentations, mixings
 from kdlib.data.batches import Images
 
 ROOT = Path(kdlib.__file__).resolve().parents[1]
@@ -123,3 +124,23 @@ def test_draws_are_the_same_in_another_process():
     for batch in Images(tiny.run()).batches(3):
         here.update(batch.images.contiguous().numpy())
     assert here.hexdigest() == there
+
+
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 8.0])
+def test_mixup_shares_are_the_larger_side_of_a_beta_distribution(alpha):
+    """As often beyond each of four limits as scipy's distribution says, within four standard errors."""
+    one = torch.zeros(2, 1, 1, 1)
+    mixup = mixings["mixup"].load()
+    shares = np.array([mixup(one, ("key", step), alpha)[1][0][1][0].item() for step in range(2000)])
+    beta = stats.beta(alpha, alpha)
+    assert shares.min() >= 0.5
+    for limit in (0.55, 0.7, 0.9, 0.99):
+        expected = beta.sf(limit) + beta.cdf(1 - limit)
+        assert abs((shares > limit).mean() - expected) < 4 * (expected * (1 - expected) / 2000) ** 0.5 + 1e-12
+
+
+def test_mixup_pairs_are_drawn_anew_for_every_batch():
+    images = torch.arange(64.0).view(64, 1, 1, 1)
+    mixup = mixings["mixup"].load()
+    orders = {tuple(mixup(images, ("key", step), 1.0)[1][1][0].tolist()) for step in range(5)}
+    assert len(orders) == 5 and all(sorted(order) == list(range(64)) for order in orders)

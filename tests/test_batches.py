@@ -28,6 +28,33 @@ def test_an_epoch_has_every_training_image_once():
         assert batch.class_counts.equal(torch.bincount(images.labels, minlength=10))
 
 
+def test_a_long_tail_is_what_the_batches_and_the_losses_see():
+    images, batches = epoch(imbalance_factor=4)
+    (smallest, *_) = sorted(Images(tiny.run()).class_counts.tolist())
+    assert images.class_counts.tolist() == data.long_tailed_counts(smallest, 10, 4)
+    seen = torch.cat([b.labels[0][0] for b in batches])
+    assert all(b.class_counts.equal(images.class_counts) for b in batches)
+    assert len(images.labels) - len(seen) < 2 and images.labels[torch.cat([b.index for b in batches])].equal(seen)
+    assert len(images.held_out) == 40 and len(images.test) == 100  # they stay as they are
+
+
+def test_mixed_images_carry_two_labels_that_share_them():
+    """Each image is lam x + (1 - lam) x' of the unmixed batch, and its labels say which x' and lam."""
+    plain = epoch(2)[1]
+    images, mixed = epoch(2, mixing="mixup", mixing_alpha=0.4)
+    for before, after in zip(plain, mixed, strict=True):
+        assert after.index.equal(before.index) and after.images.is_contiguous(memory_format=torch.channels_last)
+        (first, share), (second, rest) = after.labels
+        assert first.equal(before.labels[0][0])
+        assert share.unique().numel() == 1 and 0.5 <= share[0] <= 1
+        torch.testing.assert_close(share + rest, torch.ones(32))
+        partners = (after.images - share[0] * before.images) / rest[0] if rest[0] > 1e-3 else None
+        if partners is not None:
+            who = torch.cdist(partners.flatten(1), before.images.flatten(1)).argmin(1)
+            assert sorted(who.tolist()) == list(range(32)) and second.equal(first[who])
+    assert len({after.labels[0][1][0].item() for after in mixed}) == 5  # one share a batch
+
+
 def same(one, other):
     return [a.index.equal(b.index) and a.images.equal(b.images) for a, b in zip(one, other, strict=True)]
 

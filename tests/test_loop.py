@@ -15,8 +15,10 @@ import torch.nn.functional as F
 import kdlib
 from kdlib import Term
 from kdlib.data.batches import Images
-from kdlib.loop import Output, Pool, Student, evaluate, learning_rate, network, ready_to_teach, teach, train_epochs
+from kdlib.forward import Output, evaluate, network, ready_to_teach
+from kdlib.loop import Pool, teach, train_epochs
 from kdlib.store import digest
+from kdlib.student import Student, learning_rate
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: the CUDA path cannot be tried")
 HALF = Term("cross_entropy", 0.5)

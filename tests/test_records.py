@@ -14,7 +14,7 @@ from torch import nn
 import kdlib
 from kdlib import KdlibError, Run, Term, metrics, records
 from kdlib.data.batches import Images
-from kdlib.loop import evaluate
+from kdlib.forward import evaluate
 from kdlib.store import SCHEMA, digest
 
 
@@ -51,7 +51,8 @@ def test_a_record_says_what_it_is(record, student, store):
     (teacher,) = student.teachers
     assert record["taught_by"] == {teacher.key: digest(store.weights(teacher.key))}
     images = Images(student)
-    assert record["data"] == {"fingerprint": images.fingerprint, "train": 160, "held_out": 40, "test": 100}
+    counts = {"train": 160, "class_counts": images.class_counts.tolist(), "held_out": 40, "test": 100}
+    assert record["data"] == {"fingerprint": images.fingerprint, **counts}
     assert [e["epoch"] for e in record["history"]] == [1, 2, 3]
     assert record["train_accuracy"] == record["history"][-1]["train_accuracy"]
     assert len(json.dumps(record)) < 60_000

@@ -41,4 +41,5 @@ def study(epochs=3):
         run(epochs, objective=[labels, Term("kd", 0.5, temperature=2)], teachers=[first]),
         run(epochs, objective=[labels, Term("soft_cross_entropy", 0.5, teacher=1)], teachers=[first, second]),
         run(epochs - 1, objective=[labels, Term("similarity_preserving", 3000)], teachers=[second], seed=2),
+        run(epochs, objective=[Term("confidence_penalty", 0.5), Term("crd", 0.5)], teachers=[second]),
     ]

@@ -8,8 +8,10 @@ import torch
 
 from kdlib.bench.measure import intra_op, seconds, seconds_an_item
 from kdlib.data.batches import Images
-from kdlib.loop import Output, Pool, Student, ready_to_teach, teach, train_epochs
+from kdlib.forward import Output, ready_to_teach
+from kdlib.loop import Pool, teach, train_epochs
 from kdlib.run import Run
+from kdlib.student import Student
 
 ENDLESS = 10**6  # epochs of a run: the last one, which takes gradient norms, is never reached
 

@@ -22,7 +22,7 @@ from torchvision import transforms
 from kdlib.bench.measure import seconds, seconds_an_item
 from kdlib.bench.sample import SIDE, sample
 from kdlib.data.batches import Images
-from kdlib.loop import network
+from kdlib.forward import network
 from kdlib.run import Run
 
 WARM_UP = 2  # steps that do not count

@@ -30,9 +30,7 @@ def d1(rows: Rows) -> Verdict:
     """The best cell of the grid beats the plain student: best on held-out images, compared on test images."""
     cells = need(rows, [("cell", a, t) for a in ALPHAS for t in TEMPERATURES])
     need(rows, [PLAIN])
-    best = max(
-        cells, key=lambda cell: np.mean([r["metrics"]["last"]["held_out"]["accuracy"] for r in rows[cell].values()])
-    )
+    best = max(cells, key=lambda cell: _held_out_accuracy(rows[cell]))
     gain = difference(rows, best, PLAIN)
     return Verdict(above(0)(gain), f"{describe(best)} minus plain: {points(gain)}")
 
@@ -96,5 +94,4 @@ def _trend(accuracies: np.ndarray) -> np.ndarray:
 
 
 def _normal(count: int, *key) -> np.ndarray:
-    uniform = (draws.words(count, "training noise", *key) >> 11).astype(float) + 0.5
-    return stats.norm.ppf(uniform / 2.0**53)
+    return stats.norm.ppf(draws.uniform(count, "training noise", *key))

@@ -7,8 +7,8 @@ from functools import partial
 import torch
 
 from kdlib import data, draws
-from kdlib.augment import augmentations
-from kdlib.data.split import fingerprint, halve, held_out_split
+from kdlib.augment import augmentations, mixings
+from kdlib.data.split import fingerprint, halve, held_out_split, long_tail
 from kdlib.registry import KdlibError
 from kdlib.run import Run
 
@@ -16,12 +16,14 @@ from kdlib.run import Run
 @dataclass
 class Batch:
     """What the loss terms see: images (B, C, H, W), normalised; `index` (B,) counts in the training images;
-    `labels` is a list of (targets (B,), weights (B,) or None); `class_counts` (K,) of all training images."""
+    `labels` is a list of (targets (B,), weights (B,) or None); `class_counts` (K,) of all training images; `key` names
+    the batch, for whatever a term draws (kdlib.draws)."""
 
     index: torch.Tensor
     images: torch.Tensor
     labels: list[tuple[torch.Tensor, torch.Tensor | None]]
     class_counts: torch.Tensor
+    key: tuple
 
 
 class Images:
@@ -39,6 +41,7 @@ class Images:
         self.mean, self.std = statistics(images).float().view(2, -1, 1, 1).to(device)
         size = run.image_size or images.shape[-1]
         train, held_out = held_out_split(labels, **held_out_quota(run))
+        train = long_tail(labels, train, run.imbalance_factor)
         place = partial(torch.Tensor.to, device=device)
         images, test = halve(images, size), halve(test, size)
         self.images, self.labels = place(images[train]), place(labels[train])
@@ -47,6 +50,7 @@ class Images:
         self.image_size = size
         self.class_counts = torch.bincount(self.labels, minlength=self.num_classes)
         self._augment = partial(augmentations[run.augmentation].load(), flip=options["flip"])
+        self._mix = partial(mixings[run.mixing].load(), alpha=run.mixing_alpha)
         self._batch_size, self._data_seed = run.batch_size, run.data_seed
 
     def steps(self) -> int:
@@ -58,17 +62,19 @@ class Images:
         """The epoch's batches, the same for every run with this data_seed, in any process."""
         order = torch.from_numpy(draws.permutation(len(self.labels), self._data_seed, epoch, "order"))
         for step, index in enumerate(order.split(self._batch_size)[: self.steps()]):
-            index = index.to(self.images.device)
-            images = self._augment(self.images.index_select(0, index), partial(self._draw, len(index), epoch, step))
-            yield Batch(index, self.normalise(images), [(self.labels[index], None)], self.class_counts)
+            index, key = index.to(self.images.device), (self._data_seed, epoch, step)
+            images = self._augment(self.images.index_select(0, index), partial(self._draw, len(index), key))
+            images, parts = self._mix(self.normalise(images), key)
+            labels = [(self.labels[index][order], weights) for order, weights in parts]
+            yield Batch(index, images, labels, self.class_counts, key)
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 -> float32 with mean 0 and standard deviation 1 a channel, channels_last."""
         normal = images.float().div_(255).sub_(self.mean).div_(self.std)
         return normal.contiguous(memory_format=torch.channels_last)
 
-    def _draw(self, count: int, epoch: int, step: int, purpose: str, choices: int) -> torch.Tensor:
-        words = draws.words(count, self._data_seed, epoch, step, purpose)
+    def _draw(self, count: int, key: tuple, purpose: str, choices: int) -> torch.Tensor:
+        words = draws.words(count, *key, purpose)
         return torch.from_numpy((words % choices).astype("int64")).to(self.images.device)
 
 

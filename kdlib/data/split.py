@@ -66,6 +66,23 @@ def long_tailed_counts(n_max: int, num_classes: int, imbalance_factor: float) ->
     return [int(n_max * share + 1e-9) for share in shares]  # 100 * 32 ** (-2 / 5) is 25, not 24.999999999999996
 
 
+def long_tail(labels: torch.Tensor, indices: torch.Tensor, imbalance_factor: float) -> torch.Tensor:
+    """Those of `indices` (sorted) that a long tail leaves, class 0 its head: the same for every run and machine.
+
+    The images of a larger factor are among those of a smaller one; at factor 1 all stay, whatever the classes' sizes.
+    """
+    if imbalance_factor == 1:
+        return indices
+    classes = labels[indices].numpy()
+    sizes = np.bincount(classes)
+    lots = draws.words(len(labels), "long tail", SPLIT_SEED)[indices.numpy()]
+    kept = []
+    for label, count in enumerate(long_tailed_counts(int(sizes.min()), len(sizes), imbalance_factor)):
+        members = np.flatnonzero(classes == label)
+        kept.append(members[np.argsort(lots[members], kind="stable")[:count]])
+    return indices[torch.from_numpy(np.sort(np.concatenate(kept)))]
+
+
 def fingerprint(images: torch.Tensor, labels: torch.Tensor) -> str:
     """16 hex digits of the SHA-256 of shape, pixels and labels: equal for equal data in equal order."""
     digest = hashlib.sha256(repr(tuple(images.shape)).encode())
