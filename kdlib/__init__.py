@@ -13,15 +13,17 @@ _HOME = {
     "terms": "kdlib.objective",
     "augmentations": "kdlib.augment",
     "datasets": "kdlib.data",
+    "evaluations": "kdlib.evaluate",
     "train": "kdlib.cohorts",
     "plan": "kdlib.cohorts",
     "record": "kdlib.lookup",
     "model": "kdlib.lookup",
     "logits": "kdlib.lookup",
+    "evaluation": "kdlib.evaluate",
 }
 _ROOMS = (
-    "augment", "bench", "claims", "cohorts", "data", "evidence", "losses", "loop", "metrics", "models", "objective",
-    "plots", "report", "run", "store",
+    "augment", "bench", "claims", "cohorts", "data", "evaluate", "evidence", "losses", "loop", "metrics", "models",
+    "objective", "plots", "report", "run", "store",
 )  # fmt: skip
 
 __all__ = [*_HOME, *_ROOMS]

@@ -128,7 +128,7 @@ def training_noise(rows: Iterable[Row]) -> TrainingNoise | None:
 
 def interval(row: Row, noise: TrainingNoise | None = None) -> Interval:
     """The mean of a row's repeats. `noise`, of its study, is borrowed where the row has fewer than three repeats."""
-    mean = _mean(row.values())
+    mean = average(row.values())
     return _interval(mean, [_source(row, noise)])._clipped(mean.ceiling)
 
 
@@ -141,8 +141,8 @@ def difference(row: Row, other: Row, noise: TrainingNoise | None = None) -> Inte
     """
     if row.keys() == other.keys() and (len(row) >= _FEW or not noise):
         paired = {repeat: row[repeat] - other[repeat] for repeat in row}
-        return _interval(_mean(paired.values()), [_source(paired, None)])
-    apart = _mean(row.values()) - _mean(other.values())
+        return _interval(average(paired.values()), [_source(paired, None)])
+    apart = average(row.values()) - average(other.values())
     return _interval(apart, [_source(row, noise), _source(other, noise)])
 
 
@@ -152,8 +152,30 @@ def mean_difference(pairs: Iterable[tuple[Row, Row]]) -> Interval:
     The pairs stand for all that could have been: what they differ by, from whatever cause, is their noise. They share
     their test images, too, which a bootstrap over the pairs alone would leave out.
     """
-    differences = dict(enumerate(_mean(row.values()) - _mean(other.values()) for row, other in pairs))
-    return _interval(_mean(differences.values()), [_source(differences, None, "pairs")])
+    differences = dict(enumerate(average(row.values()) - average(other.values()) for row, other in pairs))
+    return _interval(average(differences.values()), [_source(differences, None, "pairs")])
+
+
+def rank_correlation(first: Iterable[float], second: Iterable[float]) -> Interval:
+    """Spearman's, over pairs taken as independent, in the interval of Bonett & Wright (2000); at least four pairs."""
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    if len(first) < 4:
+        raise KdlibError(f"A rank correlation of {len(first)} pairs: give at least four.")
+    found = stats.spearmanr(first, second).statistic
+    if abs(found) == 1:
+        return Interval(found, found, found, f"{len(first)} pairs")
+    half = stats.norm.ppf((1 + LEVEL) / 2) * math.sqrt((1 + found**2 / 2) / (len(first) - 3))
+    return Interval(found, *np.tanh([math.atanh(found) - half, math.atanh(found) + half]), f"{len(first)} pairs")
+
+
+def average(measurements: Iterable[Measurement]) -> Measurement:
+    """The mean of measurements on the same test images."""
+    measurements = list(measurements)
+    if not measurements:
+        raise KdlibError("There is no measurement to make an interval of: leave out rows that are not measured.")
+    values, replicates, least, most, doubts, ceilings = map(np.array, zip(*measurements, strict=True))
+    doubt = doubts.mean() / len(measurements)
+    return Measurement(values.mean(), replicates.mean(0), least.mean(), most.mean(), doubt, ceilings.max())
 
 
 class _Source(NamedTuple):
@@ -183,15 +205,6 @@ def _interval(mean: Measurement, sources: list[_Source]) -> Interval:
     half = stats.t.ppf((1 + LEVEL) / 2, freedom) * math.sqrt(variance)
     kind = "test images and training: " + " and ".join(dict.fromkeys(source.words for source in sources))
     return Interval(mean.value, mean.least - half, mean.most + half, kind)
-
-
-def _mean(measurements: Iterable[Measurement]) -> Measurement:
-    measurements = list(measurements)
-    if not measurements:
-        raise KdlibError("There is no measurement to make an interval of: leave out rows that are not measured.")
-    values, replicates, least, most, doubts, ceilings = map(np.array, zip(*measurements, strict=True))
-    doubt = doubts.mean() / len(measurements)
-    return Measurement(values.mean(), replicates.mean(0), least.mean(), most.mean(), doubt, ceilings.max())
 
 
 def _between(row: Row) -> tuple[float, float]:

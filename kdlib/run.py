@@ -28,7 +28,7 @@ _SEEN = ("the number of classes", "the number of channels", "images of side")
 _TYPE_NAMES = {int: "whole number", float: "finite number", str: "text", bool: "true or false value"}
 
 
-def _coerce(value: Any, kind: Any, name: str) -> Any:
+def coerce(value: Any, kind: Any, name: str) -> Any:
     """`value` as the declared type, so that 4, 4.0 and numpy's 4 make one key; a sentence where it does not fit."""
     if isinstance(kind, types.UnionType):
         if value is None:
@@ -37,7 +37,7 @@ def _coerce(value: Any, kind: Any, name: str) -> Any:
     if typing.get_origin(kind) is tuple:
         if isinstance(value, str) or not isinstance(value, Iterable):
             raise KdlibError(f"{name} is {value!r}: give a list.")
-        return tuple(_coerce(v, typing.get_args(kind)[0], name) for v in value)
+        return tuple(coerce(v, typing.get_args(kind)[0], name) for v in value)
     if getattr(value, "ndim", None) == 0:
         value = value.item()  # numpy and torch scalars
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
@@ -67,13 +67,13 @@ class Term:
         for given in params:
             if given not in known:
                 raise KdlibError(unknown(f"parameter of loss term '{name}'", given, known))
-        coerced = {p: _coerce(v, type(known[p]), f"{name}.{p}") for p, v in params.items()}
+        coerced = {p: coerce(v, type(known[p]), f"{name}.{p}") for p, v in params.items()}
         for p in terms[name].options.get("positive", ()):
             if not coerced.get(p, known[p]) > 0:
                 raise KdlibError(f"{name}.{p} is {coerced[p]}: give a value above 0.")
         object.__setattr__(self, "name", name)
-        object.__setattr__(self, "weight", _coerce(weight, float, f"weight of {name}"))
-        object.__setattr__(self, "teacher", _coerce(teacher, int, f"teacher of {name}"))
+        object.__setattr__(self, "weight", coerce(weight, float, f"weight of {name}"))
+        object.__setattr__(self, "teacher", coerce(teacher, int, f"teacher of {name}"))
         if self.teacher < 0:
             raise KdlibError(f"teacher of {name} is {teacher}: give 0 for the first of the run's teachers, or more.")
         kept = sorted((p, v) for p, v in coerced.items() if v != known[p])
@@ -135,7 +135,7 @@ class Run:
     def __post_init__(self):
         for f in fields(self):
             if f.name not in ("objective", "teachers"):
-                object.__setattr__(self, f.name, _coerce(getattr(self, f.name), f.type, f.name))
+                object.__setattr__(self, f.name, coerce(getattr(self, f.name), f.type, f.name))
         for name, kind in (("objective", Term), ("teachers", Run)):
             given = getattr(self, name)
             members = tuple(given) if isinstance(given, Iterable) else (given,)

@@ -3,12 +3,13 @@
 import contextlib
 import json
 import shutil
+from pathlib import Path
 
 import pandas as pd
 from filelock import Timeout
 
 from kdlib.registry import KdlibError, unknown
-from kdlib.store import Store, dump
+from kdlib.store import EVALUATIONS, Store, dump
 
 TEACHER_BYTES = 2_000_000  # weights of teachers up to this size are exported, so that students can be added to them
 
@@ -133,7 +134,8 @@ def retry(store: Store) -> str:
 
 
 def export(store: Store, rows: list[dict], replace: bool = False) -> str:
-    """Copies finished records into the committed results, with the weights of small teachers, and the table of all.
+    """Copies finished records into the committed results, with the weights of small teachers, and the table of all;
+    then the records of what was measured on committed runs alone.
 
     A key that is there already stays, unless `replace`. Digits are never exported: made in a minute, and committed they
     would let the tests pass without training.
@@ -144,20 +146,35 @@ def export(store: Store, rows: list[dict], replace: bool = False) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     records = [store.record(row["key"]) for row in rows if row["status"] == "finished" and row["data"] != "digits"]
     teachers = {key for record in records for key in record["taught_by"]}
-    written = kept = 0
+    written = 0
     for record in records:
-        target = folder / f"{record['key']}.json"
-        if target.exists() and not replace:
-            kept += 1
+        if not _copy(record, folder, replace):
             continue
-        target.write_text(dump(record))
         written += 1
         weights = store.root / record["key"] / "weights.pt"
         if record["key"] in teachers and weights.exists() and weights.stat().st_size <= TEACHER_BYTES:
             shutil.copyfile(weights, folder / f"{record['key']}.weights.pt")
     committed = [facts(store, path.stem) for path in sorted(folder.glob("*.json"))]
     pd.DataFrame(committed).to_csv(folder / "runs.csv", index=False)
-    return f"{written} records written to {folder}, {kept} kept as they were."
+    evaluations = [found for found in map(store.evaluation, store.evaluation_keys()) if _all_there(found, folder)]
+    measured = sum(_copy(found, folder / EVALUATIONS, replace) for found in evaluations)
+    kept = len(records) + len(evaluations) - written - measured
+    return f"{written} records and {measured} evaluations written to {folder}, {kept} kept as they were."
+
+
+def _copy(record: dict, folder: Path, replace: bool) -> bool:
+    """Whether it was written: one that is there already stays, unless `replace`."""
+    target = folder / f"{record['key']}.json"
+    if target.exists() and not replace:
+        return False
+    folder.mkdir(exist_ok=True)
+    target.write_text(dump(record))
+    return True
+
+
+def _all_there(evaluation: dict | None, folder: Path) -> bool:
+    """Whether it can be read (a damaged one cannot) and all its members are committed."""
+    return evaluation is not None and all((folder / f"{key}.json").exists() for key in evaluation["members"])
 
 
 def _record(store: Store, key: str) -> dict:

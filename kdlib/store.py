@@ -1,12 +1,14 @@
 """Where runs are kept: checkpoints while training, then last weights, logits and the record, written last.
 
-    <store>/<key>/checkpoint.pt   while training
-    <store>/<key>/weights.pt      last epoch
-    <store>/<key>/logits.npz      held-out and test, at the last and the best held-out epoch
-    <store>/<key>/record.json     the mark of a finished (or failed) run
+    <store>/<key>/checkpoint.pt      while training
+    <store>/<key>/weights.pt         last epoch
+    <store>/<key>/logits.npz         held-out and test, at the last and the best held-out epoch
+    <store>/<key>/record.json        the mark of a finished (or failed) run
+    <store>/evaluations/<key>.json   what was measured on finished runs
 
 Everything is written under another name and then renamed, so that a kill leaves the old file or the new one. Records
-that were committed (reports/results/<key>.json, small teachers' weights beside them) are read where the store has none.
+that were committed (reports/results/<key>.json; small teachers' weights and evaluations/ beside them) are read where
+the store has none.
 """
 
 import contextlib
@@ -25,6 +27,7 @@ from filelock import FileLock, Timeout
 from kdlib.registry import KdlibError
 
 SCHEMA = 2  # of records: 2 added all metrics, noise floors and bootstrap replicates
+EVALUATIONS = "evaluations"  # the folder, in the store and among the committed records
 
 
 def repository() -> Path:
@@ -70,17 +73,20 @@ class Store:
                 pass
             except (ValueError, KeyError, TypeError):
                 self.set_aside(key, "its record cannot be read")
-        committed = self.results / f"{key}.json" if self.results else None
-        if not committed or not committed.exists():
+        return self._committed_record(f"{key}.json")
+
+    def _committed_record(self, name: str) -> dict | None:
+        path = self.results / name if self.results else None
+        if not path or not path.exists():
             return None
         try:
-            return json.loads(committed.read_text())
+            return json.loads(path.read_text())
         except ValueError:
-            raise _committed_damage(committed) from None
+            raise _committed_damage(path) from None
 
     def keys(self) -> list[str]:
         """Keys of all runs in the store, finished or not, and of the committed records."""
-        folders = {p.name for p in self.root.glob("*") if p.is_dir() and "." not in p.name}
+        folders = {p.name for p in self.root.glob("*") if p.is_dir() and "." not in p.name} - {EVALUATIONS}
         committed = {p.stem for p in self.results.glob("*.json")} if self.results else set()
         return sorted(folders | committed)
 
@@ -101,6 +107,23 @@ class Store:
 
     def remove(self, key: str) -> None:
         shutil.rmtree(self.root / key, ignore_errors=True)
+
+    # Evaluations -----------------------------------------------------------------------------------------------------
+
+    def evaluation(self, key: str) -> dict | None:
+        """The record of what was measured on finished runs, from the store or else the committed ones; None where there
+        is none. A damaged one is as good as none: it is measured again from the logits."""
+        try:
+            return json.loads((self.root / EVALUATIONS / f"{key}.json").read_text())
+        except (FileNotFoundError, ValueError):
+            return self._committed_record(f"{EVALUATIONS}/{key}.json")
+
+    def evaluation_keys(self) -> list[str]:
+        """Of the evaluations in the store."""
+        return sorted(path.stem for path in (self.root / EVALUATIONS).glob("*.json"))
+
+    def save_evaluation(self, record: dict) -> None:
+        write_atomically(self.root / EVALUATIONS / f"{record['key']}.json", lambda f: f.write(dump(record).encode()))
 
     # What a run leaves behind ----------------------------------------------------------------------------------------
 

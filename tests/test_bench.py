@@ -1,5 +1,6 @@
 """The benches at a tiny scale: sane figures, and both sides do the same work. No timing is asserted."""
 
+import copy
 import json
 import math
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from kdlib import bench, losses
-from kdlib.bench import grid, step, usual
+from kdlib.bench import crd, grid, step, usual
 from kdlib.bench.crop_flip import crop_flip
 from kdlib.bench.imports import imports
 from kdlib.bench.measure import Result, Turns, in_turns
@@ -29,6 +30,7 @@ BENCHES = {
     "grid": lambda: grid.grid(students=2, batch=4, steps=1, rounds=1, workers=(0, 1)),
     "crop_flip": lambda: crop_flip(batch=4, steps=2, rounds=2),
     "step": lambda: step.step(batch=4, steps=1, rounds=1, teacher="resnet8"),
+    "crd": lambda: crd.crd(batch=4, negatives=8, images=50, steps=1, rounds=1),
     "import": lambda: imports(repeats=1),
 }
 
@@ -101,6 +103,26 @@ def test_both_sides_minimise_the_same_loss():
     assert grid._loss(student, teacher, labels, 0.25, 7.5) == pytest.approx((0.75 * hard + 0.25 * soft).item())
     kd = losses.kd_loss(student, teacher, step.TEMPERATURE)
     assert step._loss(student, teacher, labels) == pytest.approx((0.1 * hard + 0.9 * kd).item())
+
+
+def test_both_sides_of_crd_compute_the_same_for_two_steps():
+    model, inputs = crd.setting((4, 8, 50))
+    ours, theirs = (copy.deepcopy(model).double() for _ in range(2))
+    inputs = [v.detach().double() if v.is_floating_point() else v for v in inputs]
+    for _ in range(2):
+        assert ours(*inputs).item() == pytest.approx(crd.gathered(theirs, *inputs).item())
+    for name, value in ours.state_dict().items():
+        assert torch.allclose(value, theirs.state_dict()[name])
+
+
+def test_peak_bytes_are_those_of_the_tensors_held_at_one_time():
+    def loss(model, student, *_):
+        for _ in range(3):
+            held = torch.zeros(1000, 1000)
+        return student.sum() + held.sum()
+
+    # The new tensor is there before the old one is given up.
+    assert crd.peak_bytes(loss, (4, 8, 50)) == pytest.approx(8e6, rel=0.01)
 
 
 def test_both_sides_see_the_same_pixels():

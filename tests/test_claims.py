@@ -140,7 +140,7 @@ def test_nothing_is_decided_without_training_noise():
 
 
 def test_every_claim_of_a_study_without_rules_is_not_measured_by_name():
-    for name, count in [("imbalance_kd_calibration", 9), ("augmentation_ensemble", 7), ("compact_student", 3)]:
+    for name, count in [("augmentation_ensemble", 7), ("compact_student", 3)]:
         table = claims.judge(name, {})
         assert len(table) == count and set(table["verdict"]) == {"not measured"} and table["claim"].str.len().min() > 20
 

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from scipy.special import softmax
 
 from kdlib import coverage, metrics
 from kdlib.coverage import Case, simulate
+from kdlib.report.coverage import save, verdict, write_page
 
 
 @pytest.mark.parametrize("method", ["ECE 0", "ECE .02", "ECE .02, one bin"])
@@ -110,3 +112,58 @@ def test_the_full_table_has_every_case_of_the_specification():
         for metric in ("accuracy", "nll", "brier", "ece"):
             assert any(len(case.methods) == 2 and case.repeats[0] == repeats and case.metric == metric for case in ours)
     assert len(set(coverage.all_cases())) == len(coverage.all_cases())
+
+
+# The page ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_is_made_from_the_csv_alone(short, tmp_path):
+    page = save(short.assign(replications=250, images=2000, seed=0), tmp_path)
+    first = page.read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["coverage.csv", "coverage.html"]
+    page.unlink()
+    write_page(tmp_path / "coverage.csv")
+    assert page.read_text() == first
+    assert not BeautifulSoup(first, "html.parser").find_all(["script", "link", "iframe", "img"])
+
+
+def test_the_page_says_which_intervals_are_good_and_keeps_rivals_apart(short, tmp_path):
+    table = short.assign(replications=250, images=2000, seed=0)
+    table.loc[0, "coverage %"], table.loc[1, "coverage %"] = 90.0, 99.0
+    soup = BeautifulSoup(save(table, tmp_path).read_text(), "html.parser")
+    names = {"accuracy": "accuracy", "nll": "NLL", "brier": "Brier", "ece": "ECE"}
+    ours, *rivals = soup.find_all("table")
+    rows = [[cell.text for cell in row.find_all("td")] for row in ours.select("tbody tr:not(.group)")]
+    assert [row[:2] for row in rows] == [[c.name.split(": ")[1], names[c.metric]] for c in SHORT]
+    assert [row[4] for row in rows] == [f"{value:.1f}" for value in table["coverage %"][: len(SHORT)]]
+    assert [row[5] for row in rows[:2]] == ["too low", "too high"]
+    marks = [row[5] for row in rows]
+    text = soup.get_text(" ", strip=True)
+    assert f"{marks.count('within')} of our 11 intervals hold the truth in 92 to 98 % of test sets." in text
+    assert "Less often: 1, the least in 90.0 % (one run, accuracy of ECE .01)" in text
+    assert "250 simulated test sets of 2,000 images" in text and "The population is 20,000 kinds of image" in text
+    assert [cell.text for cell in rivals[0].select("thead th")] == [
+        "one run",
+        "metric",
+        "ours, %",
+        "percentile, %",
+        "basic, %",
+    ]
+    tried = {row.td.text: [cell.text for cell in row.find_all("td")][1:] for row in rivals[0].select("tbody tr")}
+    percent = short.set_index(["case", "metric", "estimator"])["coverage %"].map("{:.1f}".format)
+    zero = [percent["one run: ECE 0", "ece", name] for name in ("kdlib", "percentile", "basic")]
+    assert tried["ECE 0"][1::2] == zero and tried["ECE 0"][4::2] == ["too low", "too low"]
+    assert list(tried) == ["ECE 0", "ECE .01"] and tried["ECE .01"][5:] == ["", ""]  # basic was not tried on it
+
+
+def test_good_is_92_to_98_percent():
+    assert [verdict(value) for value in (0, 91.9, 92, 95, 98, 98.1, 100)] == [
+        "too low", "too low", "within", "within", "within", "too high", "too high"]  # fmt: skip
+
+
+def test_the_command_writes_table_and_page(tmp_path, capsys):
+    cases = [Case(("ECE 0",), (0,), "accuracy")]
+    table = coverage.main(replications=3, seed=1, images=500, cases=cases, reports=tmp_path)
+    assert table.drop(columns=["replications", "images", "seed"]).equals(simulate(3, 1, 500, cases))
+    assert "one run: ECE 0" in capsys.readouterr().out
+    assert "--replications 3" in (tmp_path / "coverage.html").read_text()

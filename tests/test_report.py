@@ -204,8 +204,8 @@ def test_a_notebook_becomes_one_html_file_and_one_json(tmp_path, capfd, monkeypa
 
     index = BeautifulSoup((tmp_path / "reports" / "index.html").read_text(), "html.parser")
     assert_needs_no_network(index)
-    assert index.select_one("article a")["href"] == "digits/tiny.html" and "44 of 45 measured" in index.text
-    assert index.select_one("table.claims .verdict.holds").text == "holds"
+    assert index.select_one("#tiny a")["href"] == "digits/tiny.html" and "44 of 45 measured" in index.text
+    assert index.select_one("#tiny table.claims .verdict").text == "not measured"  # digits never decide
 
 
 def assert_needs_no_network(soup):
@@ -298,3 +298,93 @@ def test_a_summary_knows_four_verdicts():
 
 def test_an_index_without_reports_says_how_to_make_them(tmp_path):
     assert "python -m kdlib report" in write_index(tmp_path / "reports").read_text()
+
+
+def write_report(reports: Path, profile: str, study: str, *verdicts: dict) -> None:
+    facts = {**FACTS, "study": study, "profile": profile, "title": f"On {study}", "verdicts": verdicts}
+    page = reports / profile / f"{study}.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("")
+    page.with_suffix(".json").write_text(json.dumps(facts))
+
+
+def said(verdict: str, of: str = "D1", scope: str = "cnn2", evidence: str = "") -> dict:
+    return {"id": of, "scope": scope, "claim": f"{of}: some words", "verdict": verdict, "evidence": evidence}
+
+
+def index_of(reports: Path) -> dict[str, list[tuple[str, ...]]]:
+    """{claim: [(verdict, where, evidence), ...]} of the page, and each chip's verdicts are those of its lines."""
+    soup = BeautifulSoup(write_index(reports).read_text(), "html.parser")
+    board: dict[str, list[tuple[str, ...]]] = {}
+    name = ""
+    for row in soup.select("table.claims tr"):
+        name = row.th.text if row.th else name  # a claim's further lines follow its first
+        verdict, evidence = row.find_all("td")[-2:]
+        where = verdict.em.text if verdict.em else ""
+        board.setdefault(name, []).append((verdict.span.text, where, evidence.text))
+    chips = {li.text.split()[0]: [mark.text for mark in li.select(".verdict")] for li in soup.select(".chips li")}
+    assert chips == {name: [line[0] for line in lines] for name, lines in board.items()}
+    return board
+
+
+def test_the_index_lists_every_claim_of_every_source(tmp_path):
+    board = index_of(tmp_path)
+    assert {name[0]: sum(other[0] == name[0] for other in board) for name in board} == {
+        "A": 9, "B": 7, "C": 6, "D": 4, "E": 3}  # fmt: skip
+    assert set(map(tuple, board.values())) == {(("not measured", "", ""),)}
+    soup = BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser")
+    assert_needs_no_network(soup)
+    assert "vanilla KD is worse than CRD and RKD" in soup.find(id="imbalance_kd_calibration").text
+    assert "29 claims" in soup.select_one(".score").text and "small scale" not in soup.select_one(".score").text
+
+
+def test_the_profile_nearest_to_the_source_decides(tmp_path):
+    study = "alpha_temperature_grid"
+    for profile, verdict in [("digits", "fails"), ("mine", "holds")]:
+        write_report(tmp_path, profile, study, said(verdict, evidence=profile))
+    assert index_of(tmp_path)["D1"] == [("holds", "mine, at small scale", "mine")]
+    for profile, verdict in [("cifar_cpu", "undecided"), ("cifar_gpu", "fails"), ("paper", "holds")]:
+        write_report(tmp_path, profile, study, said(verdict, evidence=profile))
+        where = profile if profile == "paper" else f"{profile}, at small scale"
+        assert index_of(tmp_path)["D1"] == [(verdict, where, profile)]
+    links = [a["href"] for a in BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser").select(".glance a")]
+    assert links == [f"{name}/{study}.html" for name in ("paper", "cifar_gpu", "cifar_cpu", "mine", "digits")]
+
+
+def test_a_profile_that_did_not_measure_a_claim_leaves_it_to_the_next(tmp_path):
+    study = "alpha_temperature_grid"
+    write_report(tmp_path, "paper", study, said("not measured", evidence="45 rows are missing"))
+    assert index_of(tmp_path)["D1"] == [("not measured", "", "45 rows are missing")]
+    write_report(tmp_path, "cifar_cpu", study, said("undecided"))
+    assert index_of(tmp_path)["D1"] == [("undecided", "cifar_cpu, at small scale", "")]
+    score = BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser").select_one(".score")
+    assert "1 of 1 verdicts at small scale" in score.text and "not measured 28" in score.text
+
+
+def test_digits_never_decide(tmp_path):
+    write_report(tmp_path, "digits", "alpha_temperature_grid", said("holds"))
+    assert index_of(tmp_path)["D1"] == [("not measured", "", "handwritten digits never decide a claim")]
+
+
+def test_scopes_are_decided_apart(tmp_path):
+    study, tails = "imbalance_kd_calibration", ("CIFAR-10 IF 50", "CIFAR-10 IF 100")
+    whole = said("not measured", "A1", "CIFAR-10 IF 50; CIFAR-10 IF 100 (decided apart)", "no rows")
+    write_report(tmp_path, "paper", study, whole, said("holds", "A8", tails[0], "p"))
+    assert index_of(tmp_path)["A1"] == [("not measured", "", "no rows")]
+    lines = [said("not measured", "A1", tails[0], "no rows"), said("fails", "A1", tails[1], "q")]
+    write_report(tmp_path, "cifar_cpu", study, *lines, *(said("fails", "A8", tail, "q") for tail in tails))
+    board, small = index_of(tmp_path), "cifar_cpu, at small scale"
+    assert board["A1"] == [("not measured", "", f"{tails[0]}: no rows"), ("fails", small, f"{tails[1]}: q")]
+    assert board["A8"] == [("holds", "paper", f"{tails[0]}: p"), ("fails", small, f"{tails[1]}: q")]
+    score = BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser").select_one(".score").text
+    assert "29 claims in 31 parts" in score and "2 of 3 verdicts at small scale" in score
+
+
+def test_the_index_links_to_the_coverage_of_the_intervals(tmp_path):
+    assert "coverage.html" not in write_index(tmp_path).read_text()
+    row = {"case": "one run: ECE 0", "metric": "ece", "true value": 0, "estimator": "kdlib", "coverage %": 95,
+           "from %": 93, "to %": 97, "above %": 5, "below %": 0, "mean width": 0.01,
+           "replications": 100, "images": 50, "seed": 0, "date": "2025-01-02", "revision": "abc"}  # fmt: skip
+    pd.DataFrame([row]).to_csv(tmp_path / "coverage.csv", index=False)
+    assert 'href="coverage.html"' in write_index(tmp_path).read_text()
+    assert "1 of our 1 intervals" in (tmp_path / "coverage.html").read_text()

@@ -22,7 +22,7 @@ def test_listing_shows_every_run_and_says_once_what_is_the_same(trained):
     store, chosen, _ = trained
     text = runs.listing(runs.select(store, []))
     assert all(run.key in text for run in chosen)
-    assert "8 runs, all with" in text and "data tiny" in text.splitlines()[0]
+    assert f"{len(chosen) + 3} runs, all with" in text and "data tiny" in text.splitlines()[0]
     assert "0.5 cross_entropy + 0.5 kd(temperature 2)" in text
     assert runs.listing([]) == "No runs."
 
@@ -75,13 +75,14 @@ def test_prune_removes_only_what_no_run_needs(trained):
 def test_export_keeps_what_is_there_unless_replaced(trained):
     store, chosen, _ = trained
     rows = runs.select(store, [])
-    assert runs.export(store, rows).startswith("7 records written")  # the failed one stays behind
+    all_of_them = f"{len(rows) - 1} records and 0 evaluations written"  # the failed one stays behind
+    assert runs.export(store, rows).startswith(all_of_them)
     teachers = {t.key for run in chosen for t in run.teachers}
     assert {p.name.split(".")[0] for p in store.results.glob("*.weights.pt")} == teachers
     record = store.results / f"{chosen[0].key}.json"
     record.write_text("{}")
-    assert runs.export(store, rows).startswith("0 records written") and record.read_text() == "{}"
-    assert runs.export(store, rows, replace=True).startswith("7 records written")
+    assert runs.export(store, rows).startswith("0 records and 0 evaluations written") and record.read_text() == "{}"
+    assert runs.export(store, rows, replace=True).startswith(all_of_them)
     assert json.loads(record.read_text())["key"] == chosen[0].key
     assert set(pd.read_csv(store.results / "runs.csv")["key"]) == {
         row["key"] for row in rows if row["status"] != "failed"
@@ -102,5 +103,24 @@ def test_exported_records_and_teachers_serve_another_store(trained, tmp_path):
 
 def test_digits_are_never_exported(tmp_path):
     store = Store(tmp_path / "runs", results=tmp_path / "results")
-    kdlib.train([kdlib.Run(data="digits", network="cnn2", epochs=1, batch_size=64)], threads=1, store=store)
-    assert runs.export(store, runs.select(store, [])).startswith("0 records written")
+    run = kdlib.Run(data="digits", network="cnn2", epochs=1, batch_size=64)
+    kdlib.train([run], threads=1, store=store)
+    kdlib.evaluation("ece", run, store)
+    assert runs.export(store, runs.select(store, [])).startswith("0 records and 0 evaluations written")
+    assert not (store.results / "evaluations").exists()
+
+
+def test_evaluations_are_exported_with_their_members_and_serve_another_store(trained, tmp_path):
+    store, chosen, _ = trained
+    first, second = (kdlib.evaluation("ece", run, store) for run in chosen[:2])
+    only = runs.select(store, ["seed=1"])
+    assert [row["key"] for row in only] == [chosen[1].key]
+    assert runs.export(store, only).startswith("1 records and 1 evaluations written")
+    elsewhere = Store(tmp_path / "elsewhere", results=store.results)
+    assert kdlib.evaluation("ece", chosen[1], elsewhere) == second
+    said = runs.export(store, runs.select(store, []))
+    assert "and 1 evaluations written" in said and said.endswith("2 kept as they were.")
+    assert kdlib.evaluation("ece", chosen[0], elsewhere) == first
+    assert not elsewhere.root.exists()  # all of it was read
+    said = runs.export(store, only)
+    assert said.startswith("0 records and 0 evaluations written") and said.endswith("3 kept as they were.")

@@ -144,6 +144,27 @@ def test_a_failed_write_leaves_the_old_file(store):
     assert [p.name for p in (store.root / KEY).iterdir()] == ["record.json"]  # what was half-written is gone
 
 
+# Evaluations ---------------------------------------------------------------------------------------------------------
+
+
+def test_evaluations_are_no_runs_and_come_back(tmp_path):
+    store = Store(tmp_path / "runs", results=tmp_path / "results")
+    assert store.evaluation(KEY) is None and store.evaluation_keys() == []
+    store.save_evaluation({"key": KEY, "values": {"ece": 0.1}})
+    assert store.evaluation(KEY) == {"key": KEY, "values": {"ece": 0.1}}
+    assert store.evaluation_keys() == [KEY] and store.keys() == []
+    committed = store.results / "evaluations" / f"{KEY}.json"
+    committed.parent.mkdir(parents=True)
+    committed.write_text('{"values": {"ece": 0.2}}')
+    assert store.keys() == []
+    assert store.evaluation(KEY)["values"] == {"ece": 0.1}  # the store comes first
+    (store.root / "evaluations" / f"{KEY}.json").write_text('{"values": ')
+    assert store.evaluation(KEY)["values"] == {"ece": 0.2}
+    committed.write_text("")
+    with pytest.raises(KdlibError, match=f"{KEY}.json is damaged: bring it back with git checkout"):
+        store.evaluation(KEY)
+
+
 # Claims --------------------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ benches = Registry("bench")
 benches.add("grid", "kdlib.bench.grid:grid")
 benches.add("crop_flip", "kdlib.bench.crop_flip:crop_flip")
 benches.add("step", "kdlib.bench.step:step")
+benches.add("crd", "kdlib.bench.crd:crd")
 benches.add("import", "kdlib.bench.imports:imports")
 
 

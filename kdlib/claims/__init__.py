@@ -6,14 +6,15 @@ function of the measured rows; each study's rules stand in a module of their own
 
 import pandas as pd
 
-from kdlib.claims import alpha_temperature_grid
-from kdlib.claims.verdict import NOT_MEASURED, MissingRowsError, Rows, Verdict, difference
+from kdlib.claims import alpha_temperature_grid, imbalance_kd_calibration
+from kdlib.claims.imbalance_kd_calibration import harmonic_table
+from kdlib.claims.verdict import NOT_MEASURED, Rows, Verdict, attempt, difference, mean_difference
 from kdlib.registry import KdlibError
 from kdlib.store import repository
 
-__all__ = ["RULES", "difference", "judge", "published"]
+__all__ = ["RULES", "difference", "harmonic_table", "judge", "mean_difference", "published"]
 
-RULES = {**alpha_temperature_grid.RULES}
+RULES = {**imbalance_kd_calibration.RULES, **alpha_temperature_grid.RULES}
 
 
 def published(study: str) -> pd.DataFrame:
@@ -25,22 +26,27 @@ def published(study: str) -> pd.DataFrame:
 
 
 def judge(study: str, rows: Rows) -> pd.DataFrame:
-    """Every claim of a study with its verdict and the evidence for it, one line each.
+    """Every claim of a study with its verdict and the evidence for it: a line each, or one for each scope (such as
+    "CIFAR-10, IF 50") of a claim that is decided apart.
 
     `rows` maps what a row is, such as ("cell", 0.5, 10.0), to its records by repeat. A claim without a rule, or whose
     rule lacks a row, is "not measured"; handwritten digits never decide.
     """
-    claims = published("claims").query("study == @study").reset_index(drop=True)
-    verdicts = [_judge(claim, rows) for claim in claims["id"]]
-    return claims[["id", "origin", "scope", "claim", "rule"]].join(pd.DataFrame(verdicts))
+    claims = published("claims").query("study == @study")[["id", "origin", "scope", "claim", "rule"]]
+    lines = [
+        {**claim, "scope": scope, **verdict._asdict()}
+        for claim in claims.to_dict("records")
+        for scope, verdict in _judge(claim["id"], claim["scope"], rows).items()
+    ]
+    return pd.DataFrame(lines, columns=[*claims, *Verdict._fields])
 
 
-def _judge(claim: str, rows: Rows) -> Verdict:
+def _judge(claim: str, scope: str, rows: Rows) -> dict[str, Verdict]:
     if claim not in RULES:
-        return Verdict(NOT_MEASURED, "no rule has been written for it yet")
-    if any(record["spec"]["data"] == "digits" for row in rows.values() for record in row.values()):
-        return Verdict(NOT_MEASURED, "handwritten digits never decide a claim")
-    try:
-        return RULES[claim](rows)
-    except MissingRowsError as missing:
-        return Verdict(NOT_MEASURED, str(missing))
+        return {scope: Verdict(NOT_MEASURED, "no rule has been written for it yet")}
+    digits = any(record["spec"]["data"] == "digits" for row in rows.values() for record in row.values())
+    found = attempt(RULES[claim], {} if digits else rows)
+    verdicts = found if isinstance(found, dict) else {scope: found}
+    if digits:  # the same lines as other data give
+        return dict.fromkeys(verdicts, Verdict(NOT_MEASURED, "handwritten digits never decide a claim"))
+    return verdicts

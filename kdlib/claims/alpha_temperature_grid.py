@@ -12,6 +12,7 @@ from kdlib.claims.verdict import (
     below,
     describe,
     difference,
+    held_out_accuracy,
     measured,
     need,
     noise_of,
@@ -30,7 +31,7 @@ def d1(rows: Rows) -> Verdict:
     """The best cell of the grid beats the plain student: best on held-out images, compared on test images."""
     cells = need(rows, [("cell", a, t) for a in ALPHAS for t in TEMPERATURES])
     need(rows, [PLAIN])
-    best = max(cells, key=lambda cell: _held_out_accuracy(rows[cell]))
+    best = max(cells, key=lambda cell: held_out_accuracy(rows[cell]))
     gain = difference(rows, best, PLAIN)
     return Verdict(above(0)(gain), f"{describe(best)} minus plain: {points(gain)}")
 
@@ -78,10 +79,6 @@ def d4(rows: Rows) -> Verdict:
 
 
 RULES = {"D1": d1, "D2": d2, "D3": d3, "D4": d4}
-
-
-def _held_out_accuracy(row: dict[int, dict]) -> float:
-    return np.mean([record["metrics"]["last"]["held_out"]["accuracy"] for record in row.values()])
 
 
 def _trend(accuracies: np.ndarray) -> np.ndarray:

@@ -64,6 +64,28 @@ def harmonic_score(accuracies: Tensor, eces: Tensor) -> Tensor:
     return torch.where(total > 0, 2 * a * (1 - e) / total.clamp(min=1e-300), 0.0)
 
 
+class ThirdAccuracies(NamedTuple):
+    """Accuracies over the test images of the head's, the middle's and the tail's classes, 0..1."""
+
+    head: float
+    middle: float
+    tail: float
+
+
+def third_accuracies(confusion: Tensor) -> ThirdAccuracies:
+    """From a confusion matrix (K, K), rows the true classes, the most frequent in training first.
+
+    Head and tail are K // 3 classes each, the middle is the rest: 3, 4 and 3 of 10.
+    """
+    confusion = torch.as_tensor(confusion, dtype=torch.float64)
+    classes = len(confusion)
+    if confusion.shape != (classes, classes) or classes < 3:
+        raise KdlibError(f"A confusion matrix of shape {tuple(confusion.shape)}: give (K, K) with 3 classes or more.")
+    outer = classes // 3
+    thirds = (slice(outer), slice(outer, classes - outer), slice(classes - outer, None))
+    return ThirdAccuracies(*[(confusion.diag()[t].sum() / confusion[t].sum()).item() for t in thirds])
+
+
 def _isotonic(forecast: Tensor, outcome: Tensor) -> Tensor:
     """The non-decreasing function of the forecast that is nearest to the outcome; equal forecasts stay equal."""
     _, index, counts = np.unique(forecast.numpy(), return_inverse=True, return_counts=True)

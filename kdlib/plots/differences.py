@@ -30,3 +30,30 @@ def forest(panels: Mapping[str, tuple[pd.DataFrame, str, int]]) -> Figure:
         axis.set(title=title, xlabel=f"difference ({unit}), 95% interval", ylim=(-0.7, len(rows) - 0.3))
         axis.grid(axis="y", visible=False)
     return figure
+
+
+def main_effects(effects: pd.DataFrame) -> Figure:
+    """What each choice changes in accuracy and in ECE, in the mean over the pairs of rows that differ in it alone: a
+    `forest` with a heading a factor.
+
+    `effects` has columns factor (the heading), label, metric ("accuracy", in points, or "ece"), estimate, low, high. A
+    label stays empty under a metric for which it is not measured.
+    """
+    lines = []  # (factor, label); a heading has no label
+    for factor, labels in effects.groupby("factor", sort=False)["label"]:
+        lines += [(factor, None), *((factor, label) for label in labels.unique())]
+    order = pd.DataFrame(lines, columns=["factor", "label"])
+    is_heading, names = order["label"].isna(), order["label"].fillna(order["factor"])
+    panels = {}
+    for metric, title, unit, sign in (
+        ("accuracy", "Accuracy  (better →)", "points", 1),
+        ("ece", "ECE  (← better)", "fraction", -1),
+    ):
+        rows = order.merge(effects[effects["metric"] == metric], on=["factor", "label"], how="left")
+        panels[title] = rows.assign(label=names), unit, sign
+    figure = forest(panels)
+    for axis in figure.axes:
+        axis.tick_params(axis="y", length=0)
+    for tick, bold in zip(figure.axes[0].get_yticklabels(), is_heading, strict=True):
+        tick.set(fontsize=9, fontweight="bold" if bold else "normal")
+    return figure

@@ -1,7 +1,10 @@
 """Tables for reports."""
 
+from html import escape
+
 import pandas as pd
 from great_tables import GT, loc, style
+from IPython.display import HTML
 
 
 def table(frame: pd.DataFrame, note: str, digits: dict[str, int] | None = None, group: str | None = None) -> GT:
@@ -19,6 +22,11 @@ def table(frame: pd.DataFrame, note: str, digits: dict[str, int] | None = None, 
 def words(frame: pd.DataFrame, note: str) -> GT:
     """A table of sentences, which may take several lines."""
     return _plain(frame, note, None).tab_style(style.css("vertical-align: top"), loc.body())
+
+
+def folded(title: str, shown: GT) -> HTML:
+    """A table that a reader opens by its title."""
+    return HTML(f"<details><summary>{escape(title)}</summary>{shown.as_raw_html()}</details>")
 
 
 def _plain(frame: pd.DataFrame, note: str, group: str | None) -> GT:

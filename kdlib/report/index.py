@@ -1,47 +1,95 @@
-"""reports/index.html: every report there is, by study."""
+"""reports/index.html: which of the published claims hold, and every report there is, by study."""
 
 import json
-from itertools import groupby
 from pathlib import Path
 
 from kdlib.report.summary import VERDICTS
 from kdlib.store import write_atomically
 
+NEAREST = ("paper", "cifar_gpu", "cifar_cpu")  # profiles by nearness to the sources' own settings; then all others
+NOT_MEASURED = VERDICTS[-1]
+NAMES = {
+    "imbalance_kd_calibration": "Imbalance, distillation and calibration",
+    "augmentation_ensemble": "Ensembles over augmentations",
+    "label_enhancement": "Label enhancement",
+    "alpha_temperature_grid": "Alpha and temperature",
+    "compact_student": "A compact student",
+}
+
 
 def write_index(reports: Path) -> Path:
-    """Joins <reports>/<profile>/<study>.json beside its .html; returns the index."""
+    """Joins <reports>/<profile>/<study>.json beside its .html and the published claims; returns the index. Also renders
+    <reports>/coverage.html where there is a coverage.csv."""
+    from kdlib.claims import published
+    from kdlib.report.coverage import write_page
     from kdlib.report.html import template
 
+    made, claims = read(reports), published("claims")
     studies = []
-    for study, group in groupby(sorted(read(reports), key=lambda facts: facts["study"]), key=lambda f: f["study"]):
-        made = sorted(group, key=lambda facts: facts["date"], reverse=True)
-        studies.append({"title": made[0]["title"], "name": study, "reports": made, "claims": scoreboard(made)})
-    index = reports / "index.html"
-    page = template("index.html.j2").render(studies=studies, verdicts=VERDICTS)
+    for study in dict.fromkeys([*claims["study"], *(facts["study"] for facts in made)]):
+        own = sorted((facts for facts in made if facts["study"] == study), key=lambda facts: nearness(facts["profile"]))
+        board = scoreboard(claims[claims["study"] == study].to_dict("records"), own)
+        name = NAMES.get(study, study.replace("_", " ").capitalize())
+        studies.append({"id": study, "name": name, "reports": own, "claims": board})
+    csv, index = reports / "coverage.csv", reports / "index.html"
+    page = template("index.html.j2").render(
+        studies=studies,
+        number=sum(len(study["claims"]) for study in studies),
+        lines=[line for study in studies for claim in study["claims"] for line in claim["lines"]],
+        verdicts=VERDICTS,
+        coverage=write_page(csv).name if csv.exists() else None,
+    )
     write_atomically(index, lambda file: file.write(page.encode()))
     return index
 
 
 def read(reports: Path) -> list[dict]:
-    """What the reports' JSON files say; `count` counts the verdicts of each kind, `link` and
-    `picture` are relative to the index."""
+    """What the reports' JSON files say; `link` and `picture` are relative to the index."""
     found = []
     for page in sorted(reports.glob("*/*.html")):
         if page.with_suffix(".json").exists():
-            facts = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
-            said = [claim["verdict"] for claim in facts.get("verdicts", ())]
-            count = {verdict: said.count(verdict) for verdict in VERDICTS}
             picture = page.with_suffix(".png")
             links = {"link": page, "picture": picture if picture.exists() else None}
             links = {name: path and path.relative_to(reports).as_posix() for name, path in links.items()}
-            found.append(facts | links | {"count": count})
+            found.append(json.loads(page.with_suffix(".json").read_text(encoding="utf-8")) | links)
     return found
 
 
-def scoreboard(reports: list[dict]) -> dict[str, dict[str, str]]:
-    """{claim: {profile: verdict}} of one study."""
-    board: dict[str, dict[str, str]] = {}
+def nearness(profile: str) -> tuple[int, str]:
+    """Sorts profiles, the nearest to the source first and digits last."""
+    place = {name: number for number, name in enumerate((*NEAREST, None, "digits"))}
+    return place.get(profile, len(NEAREST)), profile
+
+
+def scoreboard(claims: list[dict], reports: list[dict]) -> list[dict]:
+    """The published claims of a study, then those that only its reports know, each with `lines`: the verdict, its
+    evidence, `scope`, `profile` and whether that is `small`, one line for each scope that is decided apart.
+
+    A line is of the first of the `reports`, nearest first, that measured it; digits never decide.
+    """
+    board = {claim["id"]: claim | {"lines": {}} for claim in claims}
     for facts in reports:
         for row in facts.get("verdicts", ()):
-            board.setdefault(row["claim"], {})[facts["profile"]] = row["verdict"]
-    return board
+            claim = board.setdefault(row.get("id", row["claim"]), {"claim": row["claim"], "lines": {}})
+            line = {
+                "scope": "",
+                "evidence": "",
+                **row,
+                "profile": facts["profile"],
+                "small": facts["profile"] != NEAREST[0],
+            }
+            if facts["profile"] == "digits":
+                line |= {"verdict": NOT_MEASURED, "evidence": "handwritten digits never decide a claim"}
+            before = claim["lines"].get(line["scope"])
+            if before is None or before["verdict"] == NOT_MEASURED != line["verdict"]:
+                claim["lines"][line["scope"]] = line
+    return [claim | {"lines": _lines(claim)} for claim in board.values()]
+
+
+def _lines(claim: dict) -> list[dict]:
+    """Without the line of a report that knew only the whole of a claim, where another decides its parts."""
+    whole = {"verdict": NOT_MEASURED, "scope": claim.get("scope", ""), "evidence": "", "profile": None}
+    parts = [
+        line for line in claim["lines"].values() if (line["scope"], line["verdict"]) != (whole["scope"], NOT_MEASURED)
+    ]
+    return parts or [claim["lines"].get(whole["scope"], whole)]

@@ -1,0 +1,121 @@
+"""What is measured on finished runs, from their test logits: an evaluation, kept like a run's record.
+
+Its key is the hash of its members' keys in their order, its name, its parameters (without those at their default) and
+its version. A figure is measured once; whoever has its record and those of its members needs neither logits nor data.
+"""
+
+import datetime
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdlib import data, draws, lookup, metrics
+from kdlib.provenance import provenance
+from kdlib.registry import KdlibError, Registry, unknown
+from kdlib.run import KEY_LENGTH, Run, coerce
+from kdlib.store import Store
+
+SCHEMA = 1  # of the records of evaluations
+
+# Functions of the members' test logits, a list of (N, K) in float64, and the labels (N,), with keyword-only parameters;
+# they return a dict of floats. Option of `register`: members=1 for what is measured on one run.
+evaluations = Registry("evaluation")
+
+
+def evaluation(name: str, runs: Run | str | Iterable[Run | str], store: Store | None = None, **params) -> dict:
+    """What the evaluation `name` with `params` says of finished runs (or their keys) after the last epoch: its record's
+    figures, from the store or the committed ones, or else measured and stored. Raises KdlibError on unknown names and
+    parameters, and where there is neither a record nor the logits to measure it from."""
+    store = store or Store()
+    entry, params = evaluations[name], _changed(name, params)
+    members = [lookup.record(run, store) for run in ([runs] if isinstance(runs, (Run, str)) else runs)]
+    _check(name, members)
+    keys, weights = ([member[of] for member in members] for of in ("key", "weights"))
+    key = evaluation_key(name, keys, **params)
+    found = store.evaluation(key)
+    if found is None or found["weights"] != weights:  # the latter: of members that were trained elsewhere
+        values = entry.load()(*_logits(name, members, store), **params)
+        found = {
+            "key": key,
+            "schema": SCHEMA,
+            "spec": {"evaluation": name, "params": params},
+            "version": entry.version,
+            "members": keys,
+            "weights": weights,  # the digests of the members' weights
+            "values": {figure: float(value) for figure, value in values.items()},
+            "provenance": provenance()
+            | {"finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")},
+        }
+        store.save_evaluation(found)
+    return found["values"]
+
+
+def evaluation_key(name: str, members: list[str], **params) -> str:
+    """16 hex digits: the evaluation's name in the store. `members` are keys of runs."""
+    version = evaluations[name].version
+    short = {"evaluation": name, "members": list(members), "params": _changed(name, params)}
+    short |= {"version": version} if version != 1 else {}
+    text = json.dumps(short, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+@evaluations.register("ece", version=1, members=1)
+def ece(members: list[Tensor], labels: Tensor, *, bins=100) -> dict[str, float]:
+    """ECE over the whole test set with another number of bins, and its noise floor (mean and 95% level)."""
+    probs = members[0].softmax(1)
+    floor, level = metrics.ece_noise_floor(probs, bins)
+    return {"ece": metrics.ece(probs, labels, bins), "ece_floor": floor, "ece_floor_95": level}
+
+
+@evaluations.register("batch_ece", version=1, members=1)
+def batch_ece(members: list[Tensor], labels: Tensor, *, batch_size=128, bins=15) -> dict[str, float]:
+    """ECE as some code reports it, a mean over batches, in which a smaller last batch counts like the others. The
+    batches are the same for all runs. Its noise floor is the mean of the batches' own."""
+    if batch_size < 1:
+        raise KdlibError(f"batch_size is {batch_size}: give 1 or more.")
+    probs = members[0].softmax(1)
+    batches = torch.from_numpy(draws.permutation(len(labels), "batch_ece")).split(batch_size)
+    eces = [metrics.ece(probs[batch], labels[batch], bins) for batch in batches]
+    floors = [metrics.ece_noise_floor(probs[batch], bins, seed=step).mean for step, batch in enumerate(batches)]
+    return {"ece": sum(eces) / len(batches), "ece_floor": sum(floors) / len(batches)}
+
+
+def _changed(name: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that differ from their defaults, each of its default's type."""
+    known = evaluations[name].parameters
+    for given in params:
+        if given not in known:
+            raise KdlibError(unknown(f"parameter of evaluation '{name}'", given, known))
+    coerced = {p: coerce(value, type(known[p]), f"{name}.{p}") for p, value in params.items()}
+    return {p: value for p, value in coerced.items() if value != known[p]}
+
+
+def _check(name: str, members: list[dict]) -> None:
+    wanted = evaluations[name].options.get("members", len(members) or "one or more")
+    if len(members) != wanted:
+        raise KdlibError(f"Evaluation '{name}' was given {len(members)} runs: give it {wanted}.")
+    for member in members:
+        if member["status"] == "failed":
+            raise KdlibError(f"Run {member['key']} cannot be evaluated, since {member['reason']}: leave it out.")
+    sets = {member["spec"]["data"] for member in members}
+    if len(sets) > 1:
+        raise KdlibError(f"The runs were tested on {' and '.join(sorted(sets))}: give runs of one data set.")
+
+
+def _logits(name: str, members: list[dict], store: Store) -> tuple[list[Tensor], Tensor]:
+    """Of all members at the last epoch, and the labels of the test images."""
+    kept = []
+    for member in members:
+        logits = store.logits(member["key"])
+        if logits is None:
+            raise KdlibError(
+                f"Evaluation '{name}' has no record, and run {member['key']} no logits in {store.root}: "
+                "point $KDLIB_STORE to the store that has them, or set KDLIB_RESULTS= and train the run anew."
+            )
+        kept.append(torch.from_numpy(logits["last_test"]).double())
+    _, labels, _ = data.load(members[0]["spec"]["data"], "test")
+    return kept, labels

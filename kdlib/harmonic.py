@@ -1,0 +1,92 @@
+"""The harmonic score of accuracy and calibration over a table, with intervals: study A's ranking.
+
+A score is scaled by the best and the worst row of its table, so that every row's noise is in it. It is therefore
+recomputed in every bootstrap replicate of the whole table, each row with a draw of training noise of its own.
+"""
+
+import math
+from collections.abc import Hashable, Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtri
+
+from kdlib import draws, evidence
+from kdlib.evidence import LEVEL, TEST_IMAGES_ONLY, Interval, Measurement, Row, TrainingNoise
+from kdlib.metrics import harmonic_score
+
+_LOW, _HIGH = (1 - LEVEL) / 2, (1 + LEVEL) / 2
+
+
+class Scores(NamedTuple):
+    """The harmonic scores of one table's rows, and in words what their replicates take into account."""
+
+    of: dict[Hashable, Measurement]
+    kind: str
+
+
+def scores(table: Mapping[Hashable, Mapping[str, Row]], noises: Mapping[str, TrainingNoise | None]) -> Scores:
+    """The score of each row of a table; `table` and `noises` hold "accuracy" and "ece" of each row and of the study.
+
+    128 rows with 500 replicates take 50 ms. Where a noise is None, the replicates are of test images only.
+    """
+    if not table:
+        return Scores({}, TEST_IMAGES_ONLY)
+    accuracies, eces = (
+        np.stack([_sample(row[metric], noises[metric], metric, name) for name, row in table.items()])
+        for metric in ("accuracy", "ece")
+    )
+    columns = zip(accuracies.T, eces.T, strict=True)
+    found = np.stack([harmonic_score(accuracy, ece).numpy() for accuracy, ece in columns], axis=1)
+    known = [noise.rows for noise in noises.values() if noise]
+    kind = TEST_IMAGES_ONLY
+    if len(known) == len(noises):
+        kind = f"test images and training: noise borrowed from {max(known)} repeated rows"
+    made = [Measurement(row[0], row[1:], row[0], row[0], ceiling=1.0) for row in found]
+    return Scores(dict(zip(table, made, strict=True)), kind)
+
+
+def interval(scores: Scores, name: Hashable) -> Interval:
+    """The score of one row."""
+    return evidence.interval({0: scores.of[name]})._replace(kind=scores.kind)
+
+
+def mean_difference(scores: Scores, pairs: Iterable[tuple[Hashable, Hashable]]) -> Interval:
+    """The mean over pairs of rows of first minus second, as `evidence.mean_difference`.
+
+    All pairs are scaled by the same two rows at each end, whose luck their spread does not show: without known training
+    noise it decides nothing.
+    """
+    found = evidence.mean_difference(({0: scores.of[one]}, {0: scores.of[other]}) for one, other in pairs)
+    return found._replace(kind=scores.kind)
+
+
+def lead(scores: Scores, name: Hashable) -> Interval:
+    """The row's score minus that of the best other row: multiple comparisons with the best (after Hsu 1984).
+
+    The best of many looks better than it is, and better still after resampling: percentiles of the difference to each
+    replicate's best say of one of 32 equally good rows that it is not the best in 3 of 4 simulated tables; these here
+    in about 1 of 100. The row is ahead if it is ahead of each other row, so the lower end is the lowest of
+    the differences' own; it is behind if any is better, so the upper ends hold for all differences at once.
+    """
+    mine, others = scores.of[name], [score for other, score in scores.of.items() if other != name]
+    ahead = np.array([mine.value - other.value for other in others])
+    deviations = np.stack([mine.replicates - other.replicates for other in others])
+    deviations -= deviations.mean(axis=1, keepdims=True)
+    errors = deviations.std(axis=1, ddof=1, keepdims=True)
+    standardised = np.divide(-deviations, errors, out=np.zeros_like(deviations), where=errors > 0)
+    low = (ahead + np.quantile(deviations, _LOW, axis=1)).min()
+    high = (ahead + np.quantile(standardised.max(axis=0), _HIGH) * errors[:, 0]).min()
+    return Interval(ahead.min(), low, high, scores.kind)
+
+
+def _sample(row: Row, noise: TrainingNoise | None, metric: str, name: Hashable) -> np.ndarray:
+    """The row's figure as measured, then its replicates: (1 + replicates,)."""
+    mean = evidence.average(row.values())
+    # Resampling adds noise, and to an ECE noise is bias: only around the measured value are rows of different
+    # calibration scaled by comparable figures.
+    replicates = mean.value + mean.replicates - mean.replicates.mean()
+    if noise:
+        normal = ndtri(draws.uniform(len(replicates), "training noise", metric, name))
+        replicates += normal * math.sqrt(noise.variance / len(row))
+    return np.concatenate([[mean.value], replicates])

@@ -1,0 +1,231 @@
+"""What is measured on finished runs: once, kept, and equal to what other code makes of the same logits."""
+
+import math
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+import kdlib
+from kdlib import KdlibError, draws, lookup
+from kdlib.evaluate import batch_ece, ece, evaluation_key, evaluations
+from kdlib.registry import Registry
+from kdlib.store import Store, dump
+
+# Four images, of the first class by their labels, said to be it with these chances: one of them is wrong.
+CHANCES = torch.tensor([0.9, 0.8, 0.6, 0.4], dtype=torch.float64)
+LOGITS = torch.stack([CHANCES, 1 - CHANCES], 1).log()
+LABELS = torch.zeros(4, dtype=torch.int64)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("evaluated"), results="")
+    runs = [tiny.run(1), tiny.run(1, seed=1)]
+    kdlib.train([*runs, tiny.run(1, lr=1e30)], threads=1, store=store)
+    return store, runs
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """Evaluations that a test adds are gone after it; the first takes any number of members, in their order."""
+    monkeypatch.setattr(evaluations, "_entries", dict(evaluations._entries))
+
+    @evaluations.register("agreement", version=1)
+    def agreement(members, labels, *, of=0):
+        first, last = members[of].argmax(1), members[-1].argmax(1)
+        return {"agree": (first == last).double().mean(), "right": (first == labels).double().mean()}
+
+
+# Keys ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_never_changes():
+    """The digest of {"evaluation":"ece","members":["a"],"params":{}} by coreutils' sha256sum."""
+    assert evaluation_key("ece", ["a"]) == "b4d956e7f85f3e23"
+
+
+def test_a_key_says_what_is_measured_on_which_runs():
+    key = evaluation_key("ece", ["a", "b"])
+    assert key == evaluation_key("ece", ("a", "b"), bins=100) == evaluation_key("ece", ["a", "b"], bins=np.float64(100))
+    others = [("ece", ["b", "a"], {}), ("ece", ["a"], {}), ("batch_ece", ["a", "b"], {}), ("ece", ["ab"], {}),
+              ("ece", ["a", "b"], {"bins": 15}), ("batch_ece", ["a", "b"], {"bins": 20}),
+              ("batch_ece", ["a", "b"], {"batch_size": 20})]  # fmt: skip
+    assert len({key, *(evaluation_key(name, members, **params) for name, members, params in others)}) == 8
+
+
+def test_a_new_version_is_a_new_evaluation(registered):
+    before = evaluation_key("ece", ["a"]), evaluation_key("batch_ece", ["a"])
+    evaluations.add("ece", ece, version=2, members=1)
+    after = evaluation_key("ece", ["a"]), evaluation_key("batch_ece", ["a"])
+    assert after[0] != before[0] and after[1] == before[1]
+
+
+# Values --------------------------------------------------------------------------------------------------------------
+
+
+def test_ece_by_hand():
+    """Two bins: (0, .5] has no confidence; in (.5, 1] the confidences .9, .8, .6, .6 are right but for the last."""
+    found = ece([LOGITS], LABELS, bins=2)
+    assert found["ece"] == pytest.approx(abs(2.9 / 4 - 3 / 4))
+    ten = ece([LOGITS], LABELS, bins=10)  # .6 is the upper end of a bin: both of them fall into it
+    assert ten["ece"] == pytest.approx((0.1 + 0.2 + abs(1.2 - 1)) / 4)
+
+
+def test_the_batches_mean_by_hand():
+    """In batches of one image, the ECE is the mean |confidence - right| over the images, and a calibrated network's
+    expectation of it is the mean of 2 c (1 - c)."""
+    found = batch_ece([LOGITS], LABELS, batch_size=1)
+    assert found["ece"] == pytest.approx((0.1 + 0.2 + 0.4 + 0.6) / 4)
+    assert found["ece_floor"] == pytest.approx((0.18 + 0.32 + 0.48 + 0.48) / 4, abs=0.03)
+
+
+def test_batches_come_in_one_fixed_order_and_count_alike():
+    order = draws.permutation(4, "batch_ece").tolist()
+    assert order == [3, 1, 2, 0]
+    confidence, right = np.array([0.9, 0.8, 0.6, 0.6])[order], np.array([1, 1, 1, 0])[order]
+    one_bin = [abs((confidence[part] - right[part]).mean()) for part in (slice(0, 3), slice(3, 4))]
+    assert batch_ece([LOGITS], LABELS, batch_size=3, bins=1)["ece"] == pytest.approx(sum(one_bin) / 2)
+
+
+def test_one_batch_of_all_is_the_whole_set():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(300, 5, generator=generator, dtype=torch.float64)
+    labels = torch.randint(5, (300,), generator=generator)
+    whole, batch = ece([logits], labels, bins=15), batch_ece([logits], labels, batch_size=300)
+    assert batch == pytest.approx({"ece": whole["ece"], "ece_floor": whole["ece_floor"]})
+    assert whole["ece_floor"] < whole["ece_floor_95"] < whole["ece"]
+
+
+def test_a_calibrated_networks_batches_score_their_floor():
+    """Labels drawn from the very probabilities: over the draws, the mean of the batches' ECE is the floor."""
+    generator = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(1000, 10, generator=generator, dtype=torch.float64)
+    drawn = torch.multinomial(logits.softmax(1), 40, replacement=True, generator=generator)
+    found = [batch_ece([logits], labels) for labels in drawn.T]
+    eces, floors = ([one[name] for one in found] for name in ("ece", "ece_floor"))
+    assert len(set(floors)) == 1  # it depends on the confidences alone
+    assert np.mean(eces) == pytest.approx(floors[0], abs=4 * np.std(eces) / math.sqrt(40))
+    assert floors[0] > 2 * ece([logits], drawn[:, 0], bins=15)["ece_floor"]
+
+
+def test_what_is_measured_is_the_runs_test_logits(trained):
+    store, (run, _) = trained
+    logits, labels = lookup.logits(run, store=store)
+    confidence, predicted = logits.double().softmax(1).max(1)
+    right = (predicted == labels).double()
+    edges = [(low / 100, (low + 1) / 100) for low in range(100)]
+    gaps = [(confidence - right)[(low < confidence) & (confidence <= high)].sum().abs().item() for low, high in edges]
+    assert kdlib.evaluation("ece", run, store)["ece"] == pytest.approx(sum(gaps) / len(labels))
+    assert (
+        kdlib.evaluation("ece", [run], store, bins=15)["ece"] == store.record(run.key)["metrics"]["last"]["raw"]["ece"]
+    )
+
+
+# Records -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    """A store with the two runs, which a test may damage."""
+    made, runs = trained
+    store = Store(tmp_path / "runs", results=tmp_path / "results")
+    for run in runs:
+        store.save_outcome(run.key, made.weights(run.key), made.logits(run.key))
+        store.save_record(made.record(run.key))
+    return store, runs
+
+
+def test_a_record_says_what_was_measured_and_where(copied):
+    store, (run, _) = copied
+    values = kdlib.evaluation("batch_ece", run.key, store, bins=20.0, batch_size=128)
+    key = evaluation_key("batch_ece", [run.key], bins=20)
+    assert store.evaluation_keys() == [key]
+    record = store.evaluation(key)
+    assert record["values"] == values and set(values) == {"ece", "ece_floor"}
+    assert record["spec"] == {"evaluation": "batch_ece", "params": {"bins": 20}}
+    assert (record["key"], record["schema"], record["version"], record["members"]) == (key, 1, 1, [run.key])
+    assert record["weights"] == [store.record(run.key)["weights"]]
+    assert record["provenance"]["torch"] == version("torch") and "finished" in record["provenance"]
+
+
+def test_measured_once(copied):
+    store, (run, _) = copied
+    before = kdlib.evaluation("ece", run, store)
+    (store.root / run.key / "logits.npz").unlink()
+    assert kdlib.evaluation("ece", run, store, bins=100) == before
+    with pytest.raises(KdlibError, match=r"'ece' has no record, and run .* no logits .*: point \$KDLIB_STORE"):
+        kdlib.evaluation("ece", run, store, bins=15)
+
+
+def test_a_damaged_record_is_measured_again(copied):
+    store, (run, _) = copied
+    before = kdlib.evaluation("ece", run, store)
+    path = store.root / "evaluations" / f"{evaluation_key('ece', [run.key])}.json"
+    path.write_bytes(path.read_bytes()[:50])
+    assert kdlib.evaluation("ece", run, store) == before
+    assert store.evaluation(path.stem)["values"] == before
+
+
+def test_committed_records_serve_whoever_has_no_logits(copied, tmp_path):
+    store, (run, _) = copied
+    values = kdlib.evaluation("ece", run, store)
+    (record,) = map(store.evaluation, store.evaluation_keys())
+    (store.results / "evaluations").mkdir(parents=True)
+    (store.results / "evaluations" / f"{record['key']}.json").write_text(dump(record))
+    (store.results / f"{run.key}.json").write_text(dump(store.record(run.key)))
+    reader = Store(tmp_path / "nothing", store.results)
+    assert kdlib.evaluation("ece", run, reader) == values
+    assert not reader.root.exists()
+
+
+def test_a_record_of_other_weights_is_not_used(copied):
+    """As of a run that was trained again on another machine: its key is the same, its bits are not."""
+    store, (run, other) = copied
+    kdlib.evaluation("ece", run, store)
+    store.save_outcome(run.key, store.weights(other.key), store.logits(other.key))
+    store.save_record(store.record(run.key) | {"weights": store.record(other.key)["weights"]})
+    assert kdlib.evaluation("ece", run, store) == kdlib.evaluation("ece", other, store)
+
+
+def test_members_come_in_the_order_given(copied, registered):
+    store, runs = copied
+    one, other = (kdlib.evaluation("agreement", order, store) for order in (runs, runs[::-1]))
+    assert one["agree"] == other["agree"]
+    assert [one["right"], other["right"]] == [store.record(r.key)["metrics"]["last"]["raw"]["accuracy"] for r in runs]
+    assert kdlib.evaluation("agreement", runs, store, of=1) == {"agree": 1.0, "right": other["right"]}
+    assert len(store.evaluation_keys()) == 3
+
+
+# Mistakes ------------------------------------------------------------------------------------------------------------
+
+
+def test_mistakes_get_one_sentence(copied, trained, registered):
+    store, (run, other) = copied
+    failed = tiny.run(1, lr=1e30)
+    mistakes = [
+        (("ecc", run), {}, "Unknown evaluation 'ecc': did you mean 'ece'.*Known: ece, batch_ece"),
+        (("ece", run), {"bin": 5}, "Unknown parameter of evaluation 'ece' 'bin': did you mean 'bins'"),
+        (("ece", run), {"bins": "many"}, "ece.bins is 'many': give a whole number"),
+        (("ece", run), {"bins": 0}, "bins is 0: give 1 or more"),
+        (("batch_ece", run), {"batch_size": 0}, "batch_size is 0: give 1 or more"),
+        (("ece", [run, other]), {}, "Evaluation 'ece' was given 2 runs: give it 1"),
+        (("agreement", []), {}, "Evaluation 'agreement' was given 0 runs: give it one or more"),
+        (("ece", tiny.run(2)), {}, "has no record: train it with"),
+    ]
+    for arguments, params, sentence in mistakes:
+        with pytest.raises(KdlibError, match=sentence):
+            kdlib.evaluation(*arguments, store, **params)
+    assert not store.evaluation_keys()
+    with pytest.raises(KdlibError, match="cannot be evaluated, since .*: leave it out"):
+        kdlib.evaluation("ece", failed, trained[0])
+    record = store.record(other.key)
+    store.save_record(record | {"spec": record["spec"] | {"data": "digits"}})
+    with pytest.raises(KdlibError, match="tested on digits and tiny: give runs of one data set"):
+        kdlib.evaluation("agreement", [run, other], store)
+
+
+def test_the_registry_is_the_packages():
+    assert isinstance(kdlib.evaluations, Registry) and list(kdlib.evaluations) == ["ece", "batch_ece"]
