@@ -178,6 +178,11 @@ def average(measurements: Iterable[Measurement]) -> Measurement:
     return Measurement(values.mean(), replicates.mean(0), least.mean(), most.mean(), doubt, ceilings.max())
 
 
+def borrowed_from(rows: int) -> str:
+    """Where training noise comes from, for a person."""
+    return f"noise borrowed from {rows} repeated row{'s' * (rows > 1)}"
+
+
 class _Source(NamedTuple):
     """Where the training noise of a mean comes from; `noise` is None where it is not known."""
 
@@ -188,7 +193,7 @@ class _Source(NamedTuple):
 
 def _source(row: Row, borrowed: TrainingNoise | None, what: str = "repeats") -> _Source:
     if borrowed and len(row) < _FEW:
-        return _Source(borrowed, len(row), f"noise borrowed from {borrowed.rows} repeated rows")
+        return _Source(borrowed, len(row), borrowed_from(borrowed.rows))
     return _Source(training_noise([row]), len(row), f"{len(row)} {what}")
 
 
@@ -201,7 +206,9 @@ def _interval(mean: Measurement, sources: list[_Source]) -> Interval:
         return Interval(mean.value, mean.least + below, mean.most + above, TEST_IMAGES_ONLY)
     variance = images + sum(noise.variance / repeats for noise, repeats, _ in sources)
     uncertainty = sum((noise.observed / repeats) ** 2 / noise.freedom for noise, repeats, _ in sources)
-    freedom = variance**2 / uncertainty if variance and uncertainty else math.inf
+    # Where the images explain nearly all that differs, the formula can fall below one degree of freedom, which no
+    # estimate has: an interval would be wider than the universe.
+    freedom = max(variance**2 / uncertainty, 1.0) if variance and uncertainty else math.inf
     half = stats.t.ppf((1 + LEVEL) / 2, freedom) * math.sqrt(variance)
     kind = "test images and training: " + " and ".join(dict.fromkeys(source.words for source in sources))
     return Interval(mean.value, mean.least - half, mean.most + half, kind)

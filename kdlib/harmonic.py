@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from kdlib import draws, evidence
-from kdlib.evidence import LEVEL, TEST_IMAGES_ONLY, Interval, Measurement, Row, TrainingNoise
+from kdlib.evidence import LEVEL, TEST_IMAGES_ONLY, Interval, Measurement, Row, TrainingNoise, borrowed_from
 from kdlib.metrics import harmonic_score
 
 _LOW, _HIGH = (1 - LEVEL) / 2, (1 + LEVEL) / 2
@@ -41,7 +41,7 @@ def scores(table: Mapping[Hashable, Mapping[str, Row]], noises: Mapping[str, Tra
     known = [noise.rows for noise in noises.values() if noise]
     kind = TEST_IMAGES_ONLY
     if len(known) == len(noises):
-        kind = f"test images and training: noise borrowed from {max(known)} repeated rows"
+        kind = f"test images and training: {borrowed_from(max(known))}"
     made = [Measurement(row[0], row[1:], row[0], row[0], ceiling=1.0) for row in found]
     return Scores(dict(zip(table, made, strict=True)), kind)
 

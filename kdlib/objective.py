@@ -90,5 +90,6 @@ def crd_state(images, student_dim, teacher_dim, *, negatives, **params):
 
 @terms.register("crd", version=1, teacher=True, features=True, positive=("negatives", "temperature"), state=crd_state)
 def crd(batch, student, teacher, state, *, negatives=16384, temperature=0.07, momentum=0.5, embedding=128):
-    others = kdlib.losses.contrastive.other_classes(state.labels, batch.index, state.count, batch.key)
+    draw = kdlib.losses.contrastive.other_classes
+    others = batch.once(("crd", state.count), lambda: draw(state.labels, batch.index, state.count, batch.key))
     return state(student.pooled, teacher.pooled, batch.index, others)

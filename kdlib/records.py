@@ -24,7 +24,9 @@ def measure(logits: dict[str, np.ndarray], labels: dict[str, torch.Tensor]) -> d
     """Everything in a record that follows from the logits: `logits` as in the store, `labels` of held_out and test."""
     moments = {}
     for moment in ("last", "best"):
-        if f"{moment}_test" in logits:
+        if moment == "best" and logits.get("best_test") is logits["last_test"]:  # the last epoch was the best
+            moments["best"] = moments["last"]
+        elif f"{moment}_test" in logits:
             held_out, test = (torch.from_numpy(logits[f"{moment}_{split}"]) for split in ("held_out", "test"))
             moments[moment] = {"raw": scores(test, labels["test"])}
             if len(held_out):

@@ -18,6 +18,7 @@ from kdlib.evidence import (
     interval,
     mean_difference,
     measurement,
+    rank_correlation,
     training_noise,
 )
 from kdlib.records import jsonable
@@ -230,3 +231,28 @@ def test_what_is_missing_is_said():
         interval({})
     with pytest.raises(KdlibError, match="Record abc holds no bootstrap"):
         measurement({"key": "abc"}, "ece")
+
+
+def test_alike_networks_with_large_training_noise_still_have_an_interval():
+    """The images take nearly all of the variance between repeats off; the interval is that of one degree of freedom."""
+    rng = np.random.default_rng(0)
+    shared = rng.normal(0, 1e-2, 500)
+    rows = [{0: Measurement(v, v + shared + rng.normal(0, 1e-6, 500), v, v)} for v in (0.5, 0.501)]
+    noise = TrainingNoise(variance=1e-9, observed=1e-4, freedom=4, rows=1)
+    found = difference(*rows, noise)
+    variance = (rows[0][0].replicates - rows[1][0].replicates).var(ddof=1) + 2e-9
+    assert found.high - found.estimate == pytest.approx(stats.t.ppf(0.975, 1) * variance**0.5, rel=1e-6)
+
+
+def test_rank_correlations_cover_the_truth():
+    """Of normal pairs with a correlation of .5, whose rank correlation is 6/pi asin(1/4): 95% within four errors."""
+    truth, rng = 6 / np.pi * np.arcsin(0.25), np.random.default_rng(1)
+    held = []
+    for _ in range(400):
+        first, other = rng.normal(size=(2, 60))
+        found = rank_correlation(first, 0.5 * first + 0.75**0.5 * other)
+        held.append(found.low <= truth <= found.high)
+    assert abs(np.mean(held) - 0.95) < 4 * (0.95 * 0.05 / 400) ** 0.5
+    assert rank_correlation([1, 2, 3, 4], [2, 4, 6, 8])[:3] == (1, 1, 1)
+    with pytest.raises(KdlibError, match="give at least four"):
+        rank_correlation([1, 2, 3], [1, 2, 3])

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from samples import LABELS, LOGITS, PROBS, sample
@@ -132,3 +133,13 @@ def test_metrics_return_python_floats_and_leave_their_input_alone(metric):
 def test_bad_input_gets_a_sentence(metric, probs, labels, message):
     with pytest.raises(KdlibError, match=message):
         metric(probs, labels)
+
+
+def test_third_accuracies_of_ten_classes_are_three_four_and_three():
+    confusion = np.diag(np.arange(10)) + np.eye(10, k=1) * 2  # class c: c right, 2 wrong (none of class 9)
+    rights, totals = np.arange(10), np.arange(10) + np.array([2] * 9 + [0])
+    expected = [rights[part].sum() / totals[part].sum() for part in (slice(3), slice(3, 7), slice(7, 10))]
+    assert metrics.third_accuracies(confusion.tolist()) == pytest.approx(expected)
+    assert metrics.third_accuracies(torch.eye(100)) == (1, 1, 1)
+    with pytest.raises(KdlibError, match="give \\(K, K\\) with 3 classes or more"):
+        metrics.third_accuracies(torch.eye(2))

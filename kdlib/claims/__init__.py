@@ -8,11 +8,11 @@ import pandas as pd
 
 from kdlib.claims import alpha_temperature_grid, imbalance_kd_calibration
 from kdlib.claims.imbalance_kd_calibration import harmonic_table
-from kdlib.claims.verdict import NOT_MEASURED, Rows, Verdict, attempt, difference, mean_difference
+from kdlib.claims.verdict import NOT_MEASURED, Rows, Verdict, attempt, difference, interval, mean_difference
 from kdlib.registry import KdlibError
 from kdlib.store import repository
 
-__all__ = ["RULES", "difference", "harmonic_table", "judge", "mean_difference", "published"]
+__all__ = ["RULES", "difference", "harmonic_table", "interval", "judge", "mean_difference", "published"]
 
 RULES = {**imbalance_kd_calibration.RULES, **alpha_temperature_grid.RULES}
 

@@ -67,6 +67,11 @@ def noise_of(rows: Rows, metric: str) -> evidence.TrainingNoise | None:
     return evidence.training_noise(measured(row, metric) for row in rows.values() if len(row) > 1)
 
 
+def interval(rows: Rows, name: tuple, metric: str = "accuracy") -> Interval:
+    """The mean of a row's repeats, in the metric's own unit."""
+    return evidence.interval(measured(rows[name], metric), noise_of(rows, metric))
+
+
 def difference(rows: Rows, first: tuple, second: tuple, metric: str = "accuracy") -> Interval:
     """First row minus second, in the metric's own unit."""
     return evidence.difference(measured(rows[first], metric), measured(rows[second], metric), noise_of(rows, metric))

@@ -1,7 +1,7 @@
 """The whole data set as tensors on the training device, and the batches of an epoch."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -24,6 +24,13 @@ class Batch:
     labels: list[tuple[torch.Tensor, torch.Tensor | None]]
     class_counts: torch.Tensor
     key: tuple
+    _drawn: dict = field(default_factory=dict, repr=False)
+
+    def once(self, name: Hashable, draw: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """What all students of the batch draw alike, drawn by the first that asks for it."""
+        if name not in self._drawn:
+            self._drawn[name] = draw()
+        return self._drawn[name]
 
 
 class Images:

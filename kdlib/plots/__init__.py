@@ -8,7 +8,7 @@ from kdlib.plots.grid import heatmaps, temperature_lines
 from kdlib.plots.published import published_against_ours
 from kdlib.plots.ranking import ranked_scores
 from kdlib.plots.reliability import reliability_diagrams
-from kdlib.plots.style import METHODS, NAMES, OBJECTIVES, ROLES, show, theme
+from kdlib.plots.style import METHODS, NAMES, OBJECTIVES, ROLES, shades, show, theme
 from kdlib.plots.table import folded, table, words
 from kdlib.plots.tradeoff import accuracy_against_ece
 
@@ -27,6 +27,7 @@ __all__ = [
     "published_against_ours",
     "ranked_scores",
     "reliability_diagrams",
+    "shades",
     "show",
     "table",
     "temperature_lines",

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from kdlib.plots.style import ROLES
+from kdlib.plots.style import ROLES, shades
 
 
 def heatmaps(cells: pd.DataFrame, columns: Mapping[str, str], best: Mapping[str, str]) -> Figure:
@@ -34,16 +35,27 @@ def heatmaps(cells: pd.DataFrame, columns: Mapping[str, str], best: Mapping[str,
     return figure
 
 
-def temperature_lines(cells: pd.DataFrame, plain: pd.DataFrame, columns: Mapping[str, str]) -> Figure:
+def temperature_lines(
+    cells: pd.DataFrame, plain: pd.DataFrame, columns: Mapping[str, str], without: pd.DataFrame | None = None
+) -> Figure:
     """For each column a panel: one line an alpha over the temperatures, and the plain student (mean and range of its
-    repeats) as a band."""
-    figure, axes = plt.subplots(1, len(columns), figsize=(4.6 * len(columns), 3.9), squeeze=False)
+    repeats) as a band.
+
+    `cells` has a row a repeat of a cell (which are averaged) or a row a cell; columns "<column> low" and "<column>
+    high" are drawn as its interval. `without` has a row an alpha, the same objective less the teacher's term: a dotted
+    line in the alpha's colour, at the right.
+    """
+    figure, axes = plt.subplots(1, len(columns), figsize=(4.6 * len(columns), 4.1), squeeze=False)
     alphas = sorted(cells["alpha"].unique())
-    colours = sns.color_palette("viridis", len(alphas))
     for axis, (column, title) in zip(axes[0], columns.items(), strict=True):
-        for alpha, colour in zip(alphas, colours, strict=True):
-            line = cells[cells["alpha"] == alpha].groupby("temperature")[column].mean()
-            axis.plot(line.index, line, marker="o", markersize=4, color=colour, label=f"α {alpha:g}")
+        for alpha, colour in zip(alphas, shades(len(alphas)), strict=True):
+            line = cells[cells["alpha"] == alpha].groupby("temperature").mean(numeric_only=True)
+            axis.plot(line.index, line[column], marker="o", markersize=4, color=colour, label=f"α {alpha:g}")
+            if f"{column} low" in line:
+                axis.vlines(line.index, line[f"{column} low"], line[f"{column} high"], color=colour, alpha=0.5)
+            if without is not None:
+                for height in without.loc[without["alpha"] == alpha, column]:
+                    axis.axhline(height, 0.72, color=colour, linestyle=":", linewidth=2.2)
         values = plain[column].dropna()
         if len(values):
             axis.axhspan(values.min(), values.max(), color=ROLES["plain"], alpha=0.18, linewidth=0)
@@ -52,5 +64,9 @@ def temperature_lines(cells: pd.DataFrame, plain: pd.DataFrame, columns: Mapping
         ticks = sorted(cells["temperature"].unique())
         axis.set_xticks(ticks, [f"{t:g}" for t in ticks], rotation=45, fontsize=8)
         axis.minorticks_off()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(alphas) + 1)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    if without is not None:
+        handles.append(Line2D([], [], color="#555555", linestyle=":", linewidth=2.2))
+        labels.append("teacher's term left out")
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure

@@ -47,7 +47,7 @@ def _marks(axis: Axes, chosen: pd.Series, values: list, places: np.ndarray, heig
         here = (chosen == value).to_numpy()
         colour = METHODS.get(value, "#555555")
         axis.barh(places[here], 0.8, 0.85 * heights[here], column - 0.4, color=colour, linewidth=0)
-    medians = [f"{np.median(np.flatnonzero(chosen == value)) + 1:g}" for value in values]
+    medians = [f"{np.median(np.flatnonzero(chosen == value)) + 1:.0f}" for value in values]
     axis.set_xticks(range(len(values)), medians, fontsize=8)
     top = axis.secondary_xaxis("top")
     top.set_xticks(range(len(values)), [level(value) for value in values], rotation=90, fontsize=9)

@@ -43,6 +43,11 @@ NAMES = {  # what people call a term
 }
 
 
+def shades(count: int) -> list[str]:
+    """Colours for the values of a quantity, from low (dark) to high."""
+    return sns.color_palette("viridis", count).as_hex()
+
+
 def theme() -> None:
     """To be called once in a notebook, before its first figure."""
     sns.set_theme(

@@ -19,9 +19,9 @@ def table(frame: pd.DataFrame, note: str, digits: dict[str, int] | None = None, 
     return shown
 
 
-def words(frame: pd.DataFrame, note: str) -> GT:
+def words(frame: pd.DataFrame, note: str, group: str | None = None) -> GT:
     """A table of sentences, which may take several lines."""
-    return _plain(frame, note, None).tab_style(style.css("vertical-align: top"), loc.body())
+    return _plain(frame, note, group).tab_style(style.css("vertical-align: top"), loc.body())
 
 
 def folded(title: str, shown: GT) -> HTML:
