@@ -15,7 +15,10 @@ import pytest
 from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOK = "alpha_temperature_grid"
+GRID, LONG_TAIL = "alpha_temperature_grid", "imbalance_kd_calibration"
+RUNS = {GRID: 61, LONG_TAIL: 148}
+FIGURES = {GRID: 7, LONG_TAIL: 10}
+every_report = pytest.mark.parametrize("name", RUNS)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -35,7 +38,9 @@ class Checkout:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", *arguments]
-        return subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=600)
+        return subprocess.run(
+            command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=1200
+        )
 
     def page(self, name: str) -> BeautifulSoup:
         return BeautifulSoup((self.root / "reports" / name).read_text(), "html.parser")
@@ -53,41 +58,70 @@ def reported(checkout):
     return done
 
 
-def test_report_trains_the_whole_grid(checkout, reported):
-    assert "51 to train" in reported.stdout
-    assert "51 of 51 measured" in reported.stdout
-    summary = json.loads((checkout.root / f"reports/digits/{NOTEBOOK}.json").read_text())
-    rows = summary["rows"]
+def summary(checkout, name):
+    return json.loads((checkout.root / f"reports/digits/{name}.json").read_text())
+
+
+@every_report
+def test_report_trains_everything(checkout, reported, name):
+    assert f"{RUNS[name]} to train" in reported.stdout
+    assert f"{RUNS[name]} of {RUNS[name]} measured" in reported.stdout
+    assert {claim["verdict"] for claim in summary(checkout, name)["verdicts"]} == {
+        "not measured"
+    }  # digits never decide
+
+
+def test_the_grid_is_whole(checkout, reported):
+    rows = summary(checkout, GRID)["rows"]
     assert [sum(r["role"] == role for r in rows) for role in ("teacher", "plain", "cell")] == [1, 5, 45]
     accuracy = {role: [r["accuracy"] for r in rows if r["role"] == role] for role in ("teacher", "plain", "cell")}
     assert min(accuracy["teacher"] + accuracy["plain"]) > 0.9
     assert len(set(accuracy["cell"])) > 10  # the cells differ
-    assert len(summary["published"]) == 49
+    assert len(summary(checkout, GRID)["published"]) == 49
 
 
-def test_report_is_one_self_contained_page(checkout, reported):
-    page = checkout.page(f"digits/{NOTEBOOK}.html")
+def test_the_long_tail_study_is_whole(checkout, reported):
+    rows = summary(checkout, LONG_TAIL)["rows"]
+    counts = {role: sum(r["role"] == role for r in rows) for role in ("teacher", "twin", "student")}
+    assert counts == {"teacher": 8, "twin": 12, "student": 128}
+    accuracy = {role: [r["accuracy"] for r in rows if r["role"] == role] for role in counts}
+    assert min(accuracy["teacher"] + accuracy["twin"]) > 0.7 and max(accuracy["student"]) > 0.85
+    assert len({r["nll"] for r in rows}) == 148  # no two students are alike: every ingredient counts
+    assert len(summary(checkout, LONG_TAIL)["published"]) == 128
+
+
+@every_report
+def test_report_is_one_self_contained_page(checkout, reported, name):
+    page = checkout.page(f"digits/{name}.html")
     sources = [tag.get("src") or tag.get("href") for tag in page.find_all(["script", "link", "img", "iframe"])]
     assert not [s for s in sources if s and not s.startswith("data:")]
     assert page.find("math") and page.find("details")
     images = page.find_all("img")
-    assert len(images) == 5 and all(len(image["alt"]) > 40 for image in images)
-    assert "digits" in page.text and "20 epochs" in page.text  # the scale of the figures
+    assert len(images) == FIGURES[name] and all(len(image["alt"]) > 40 for image in images)
+    assert "digits" in page.text and re.search(r"\d+ epochs", page.text)  # the scale of the figures
     assert not page.find(string=re.compile("Traceback"))
+
+
+def test_every_published_figure_stands_beside_ours(checkout, reported):
+    page = checkout.page(f"digits/{GRID}.html")
     published = next(t for t in page.find_all("table") if "49 published" in t.text)
     rows = [row for row in published.find("tbody").find_all("tr") if len(row.find_all("td")) > 3]  # no headings
     assert len(rows) == 49
+    tables = [t.text for t in checkout.page(f"digits/{LONG_TAIL}.html").find_all("table")]
+    assert sum("79.60" in text and "four printed rows" in text for text in tables) == 1
 
 
-def test_index_leads_to_the_report(checkout, reported):
+@every_report
+def test_index_leads_to_the_report(checkout, reported, name):
     links = [a["href"] for a in checkout.page("index.html").find_all("a")]
-    assert f"digits/{NOTEBOOK}.html" in links
+    assert f"digits/{name}.html" in links
 
 
-def test_second_report_trains_nothing(checkout, reported):
-    done = checkout.run("kdlib", "report", NOTEBOOK)
+@every_report
+def test_second_report_trains_nothing(checkout, reported, name):
+    done = checkout.run("kdlib", "report", name)
     assert done.returncode == 0, done.stderr
-    assert "51 runs measured." in done.stdout and "to train" not in done.stdout
+    assert f"{RUNS[name]} runs measured." in done.stdout and "to train" not in done.stdout
 
 
 def test_notebooks_run_cell_by_cell(checkout, reported):
@@ -97,7 +131,7 @@ def test_notebooks_run_cell_by_cell(checkout, reported):
 
 
 def test_runs_can_be_looked_after(checkout, reported):
-    listed = checkout.run("kdlib", "runs", "--where", "temperature=20", "--where", "network=cnn2").stdout
+    listed = checkout.run("kdlib", "runs", "--where", "soft_cross_entropy.temperature=20").stdout
     keys = re.findall(r"^[0-9a-f]{16}", listed, re.M)
     assert len(keys) == 5
     assert "soft_cross_entropy.weight" in checkout.run("kdlib", "runs", "--diff", *keys[:2]).stdout
@@ -105,19 +139,28 @@ def test_runs_can_be_looked_after(checkout, reported):
 
 
 @pytest.mark.parametrize(
-    ("given", "sentence"),
+    ("name", "given", "sentence"),
     [
-        ("alfas=[0.1]", "alphas"),
-        ("epochs=many", "'epochs' is 'many'"),
-        ("epochs=0", "epochs is 0: give 1 or more"),
-        ("alphas=[1.5]", "alpha is 1.5: give weights from 0 to 1"),
-        ("temperatures=[0]", "temperature is 0"),
-        ("data=cifar11", "did you mean 'cifar10'"),
-        ("student=resnet9", "Unknown network 'resnet9'"),
+        (GRID, "alfas=[0.1]", "alphas"),
+        (GRID, "epochs=many", "'epochs' is 'many'"),
+        (GRID, "epochs=0", "epochs is 0: give 1 or more"),
+        (GRID, "alphas=[1.5]", "alpha is 1.5: give weights from 0 to 1"),
+        (GRID, "temperatures=[0]", "temperature is 0"),
+        (GRID, "data=cifar11", "did you mean 'cifar10'"),
+        (GRID, "student=resnet9", "Unknown network 'resnet9'"),
+        (LONG_TAIL, "imbalance_factors=[0.5]", "imbalance_factor is 0.5: give 1 or more"),
+        (
+            LONG_TAIL,
+            "imbalance_factors=[500]",
+            "leaves the last class empty at 107 images in the first: give 107 or less",
+        ),
+        (LONG_TAIL, "mixup_alpha=0", "mixup_alpha is 0.0: give a value above 0"),
+        (LONG_TAIL, "methods=[crdd]", "Unknown method 'crdd': did you mean 'crd'"),
+        (LONG_TAIL, "objectives=[balanced]", "did you mean 'balanced_softmax'"),
     ],
 )
-def test_bad_parameters_get_one_sentence(checkout, given, sentence):
-    done = checkout.run("kdlib", "report", NOTEBOOK, "-p", given)
+def test_bad_parameters_get_one_sentence(checkout, name, given, sentence):
+    done = checkout.run("kdlib", "report", name, "-p", given)
     assert done.returncode == 1
     said = done.stderr.strip().splitlines()[-1]
     assert said.startswith("kdlib: ") and sentence in said
@@ -125,7 +168,7 @@ def test_bad_parameters_get_one_sentence(checkout, given, sentence):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
-@pytest.mark.parametrize("name", [f"digits/{NOTEBOOK}.html", "index.html"])
+@pytest.mark.parametrize("name", [f"digits/{GRID}.html", f"digits/{LONG_TAIL}.html", "index.html"])
 def test_page_opens_without_network(checkout, reported, name):
     sync_api = pytest.importorskip("playwright.sync_api")
     asked, complaints = [], []
