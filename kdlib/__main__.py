@@ -65,7 +65,7 @@ def bench(names: Annotated[list[str] | None, typer.Argument(help="Benches; all o
 @app.command()
 def coverage(replications: Annotated[int, typer.Option(help="Simulated test sets a case.")] = 1000):
     """Measure by simulation how often our intervals hold the truth (ten minutes at 1,000 replications)."""
-    from kdlib import coverage as room
+    from kdlib.report import coverage as room
 
     room.main(replications)
 

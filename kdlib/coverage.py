@@ -10,7 +10,6 @@ all of the error sits in the last bin ("one bin").
 
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +22,6 @@ from torch import Tensor
 from kdlib import evidence, metrics
 from kdlib.evidence import Interval, Row, TrainingNoise
 from kdlib.metrics.bootstrap import image_values, resampled_mean, scores
-from kdlib.store import repository
 
 _IMAGES, _CLASSES, _ALIKE = 20_000, 10, 100  # of the population; _ALIKE images share a confidence
 _TRAINED = 20  # networks a method, of which repeats are drawn
@@ -163,23 +161,6 @@ def simulate(
             found = ESTIMATORS[case.estimator](rows, Known(noise, floors[case.methods[0]].level95))
             ends[index, replication] = found.low, found.high
     return pd.DataFrame([_result(*of_case) for of_case in zip(cases, truths, ends, strict=True)])
-
-
-def main(
-    replications: int = 1000,
-    seed: int = 0,
-    images: int = 10_000,
-    cases: list[Case] | None = None,
-    reports: Path | None = None,
-) -> pd.DataFrame:
-    """Prints the table and returns it, and writes it with its page to <reports>/coverage.csv and .html: about half a
-    second a replication on one thread."""
-    from kdlib.report.coverage import save
-
-    table = simulate(replications, seed, images, cases).assign(replications=replications, images=images, seed=seed)
-    print(table.drop(columns=["replications", "images", "seed"]).round(4).to_string(index=False))
-    print(save(table, reports or repository() / "reports"))
-    return table
 
 
 class _Network(NamedTuple):

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from kdlib import bench, losses
-from kdlib.bench import crd, grid, step, usual
+from kdlib.bench import crd, grid, step, students, usual
 from kdlib.bench.crop_flip import crop_flip
 from kdlib.bench.imports import imports
 from kdlib.bench.measure import Result, Turns, in_turns
+from kdlib.bench.ours import Group
 from kdlib.bench.sample import NAME, SIDE, sample
 from kdlib.data import datasets
 from kdlib.data.batches import Images
@@ -28,6 +29,10 @@ def on_noise(tmp_path, monkeypatch):
 
 BENCHES = {
     "grid": lambda: grid.grid(students=2, batch=4, steps=1, rounds=1, workers=(0, 1)),
+    "students": lambda: students.students(
+        count=2, batch=8, steps=1, rounds=1, workers=(0,), student="resnet8", teacher="resnet8"
+    ),
+    "study": lambda: students.study(batch=8, steps=1, rounds=1, workers=(0,), images=32, teacher="resnet8"),
     "crop_flip": lambda: crop_flip(batch=4, steps=2, rounds=2),
     "step": lambda: step.step(batch=4, steps=1, rounds=1, teacher="resnet8"),
     "crd": lambda: crd.crd(batch=4, negatives=8, images=50, steps=1, rounds=1),
@@ -103,6 +108,25 @@ def test_both_sides_minimise_the_same_loss():
     assert grid._loss(student, teacher, labels, 0.25, 7.5) == pytest.approx((0.75 * hard + 0.25 * soft).item())
     kd = losses.kd_loss(student, teacher, step.TEMPERATURE)
     assert step._loss(student, teacher, labels) == pytest.approx((0.1 * hard + 0.9 * kd).item())
+    kd = losses.kd_loss(student, teacher, 4.0)
+    assert students.distilled(student, teacher, labels) == pytest.approx((0.5 * hard + 0.5 * kd).item())
+    assert students.undistilled(student, None, labels) == pytest.approx(hard.item())
+
+
+def test_two_halves_are_the_runs_of_study_a():
+    kinds = students.half(students.OBJECTIVES, 128, "resnet20")
+    assert [students.HALVES * len({run.key for run in runs}) for runs in kinds] == [128, 8, 8]
+    taught, twins, teachers = kinds
+    assert {run.teachers for run in taught} == {(teacher,) for teacher in teachers}
+    assert not any(run.teachers for run in twins)
+
+
+def test_an_epoch_takes_the_first_batches_but_crd_remembers_all_images():
+    sample(40)
+    learner = next(r for r in students.half(1, 8, "resnet8")[0] if r.objective[1].name == "crd")
+    group = Group([learner], steps=2)
+    assert group.images.steps() == len(list(group.images.batches(0))) == 2
+    assert len(group.students[0].states[1].student_bank) == 40
 
 
 def test_both_sides_of_crd_compute_the_same_for_two_steps():
@@ -125,13 +149,14 @@ def test_peak_bytes_are_those_of_the_tensors_held_at_one_time():
     assert crd.peak_bytes(loss, (4, 8, 50)) == pytest.approx(8e6, rel=0.01)
 
 
-def test_both_sides_see_the_same_pixels():
-    """A usual picture is one of the 81 crops of ours, mirrored or not, normalised alike."""
+@pytest.mark.parametrize("side", [SIDE, SIDE // 2])
+def test_both_sides_see_the_same_pixels(side):
+    """A usual picture is one of the crops of ours (81 at 32), mirrored or not, normalised alike."""
     sample(3)
-    images = Images(Run(data=NAME, network="cnn2", epochs=1, batch_size=3))
+    images = Images(Run(data=NAME, network="cnn2", epochs=1, batch_size=3, image_size=side))
     pictures = usual.Pictures(images)
-    padded = torch.nn.functional.pad(images.images, (4, 4, 4, 4))
-    crops = padded.unfold(2, SIDE, 1).unfold(3, SIDE, 1)  # (3, 3, 9, 9, 32, 32)
+    padded = torch.nn.functional.pad(images.images, (side // 8,) * 4)
+    crops = padded.unfold(2, side, 1).unfold(3, side, 1)  # (3, 3, 9, 9, 32, 32) at 32
     for index in range(len(pictures)):
         picture, label = pictures[index]
         candidates = crops[index].permute(1, 2, 0, 3, 4).flatten(0, 1)

@@ -6,7 +6,7 @@ from scipy.special import softmax
 
 from kdlib import coverage, metrics
 from kdlib.coverage import Case, simulate
-from kdlib.report.coverage import save, verdict, write_page
+from kdlib.report.coverage import main, save, verdict, write_page
 
 
 @pytest.mark.parametrize("method", ["ECE 0", "ECE .02", "ECE .02, one bin"])
@@ -163,7 +163,7 @@ def test_good_is_92_to_98_percent():
 
 def test_the_command_writes_table_and_page(tmp_path, capsys):
     cases = [Case(("ECE 0",), (0,), "accuracy")]
-    table = coverage.main(replications=3, seed=1, images=500, cases=cases, reports=tmp_path)
+    table = main(replications=3, seed=1, images=500, cases=cases, reports=tmp_path)
     assert table.drop(columns=["replications", "images", "seed"]).equals(simulate(3, 1, 500, cases))
     assert "one run: ECE 0" in capsys.readouterr().out
     assert "--replications 3" in (tmp_path / "coverage.html").read_text()

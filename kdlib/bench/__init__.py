@@ -13,6 +13,8 @@ from kdlib.registry import Registry
 
 benches = Registry("bench")
 benches.add("grid", "kdlib.bench.grid:grid")
+benches.add("students", "kdlib.bench.students:students")
+benches.add("study", "kdlib.bench.students:study")
 benches.add("crop_flip", "kdlib.bench.crop_flip:crop_flip")
 benches.add("step", "kdlib.bench.step:step")
 benches.add("crd", "kdlib.bench.crd:crd")

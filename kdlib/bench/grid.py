@@ -27,21 +27,13 @@ def grid(students: int = 45, batch: int = 128, steps: int = 6, rounds: int = 5, 
     group = Group([_run(teacher, batch, *cell) for cell in cells])
     one, loss = group.runs[0], partial(_loss, alpha=cells[0][0], temperature=cells[0][1])
     with usual.process(torch.get_num_threads()) as call:
-        by_workers = {count: batch / call(usual.step_seconds, one, loss, steps, count) for count in workers}
-        best = max(by_workers, key=by_workers.get)
-        turns = in_turns(
-            rounds,
-            lambda: call(usual.step_seconds, one, loss, steps, best),
-            lambda: group.seconds_a_step() / len(cells),
-        )
-        loading = call(usual.loading_seconds, one, steps, best)
-        teaching = call(usual.teacher_seconds, one, steps)
-        studying = call(usual.student_seconds, one, loss, steps)
+        alone = usual.Alone(call, one, loss, steps, workers)
+        turns = in_turns(rounds, alone.seconds_a_step, lambda: group.seconds_a_step() / len(cells))
+        usual_parts = alone.parts()
     parts = group.parts()
 
     usual_ms, ours_ms = 1e3 * median(turns.usual), 1e3 * median(turns.ours)
     minutes = [ms * EPOCH / batch / 6e4 for ms in (usual_ms, ours_ms)]
-    speeds = ", ".join(f"{count}: {speed:.0f}" for count, speed in by_workers.items())
     return Result(
         name="grid",
         value=turns.ratio,
@@ -56,9 +48,7 @@ def grid(students: int = 45, batch: int = 128, steps: int = 6, rounds: int = 5, 
         details=(
             f"a cell-epoch ({EPOCH:,} images): usual {minutes[0]:.3g} min, ours {minutes[1]:.3g} min in a group of "
             f"{len(cells)}; extrapolated from {steps} steps a round, {turns}; images: {source}",
-            f"the usual way, images/s by loading workers: {speeds}; taken: {best}. Its parts alone, images/s: loading "
-            f"{batch / loading:.0f}, teacher {batch / teaching:.0f}, student {batch / studying:.0f}. Not counted: "
-            "start-up of its process.",
+            f"the usual way, {alone.speeds}. {usual_parts}. Not counted: start-up of its process.",
         ),
     )
 

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from kdlib.bench.measure import intra_op, seconds, seconds_an_item
-from kdlib.data.batches import Images
+from kdlib.data.batches import Batch, Images
 from kdlib.forward import Output, ready_to_teach
 from kdlib.loop import Pool, teach, train_epochs
 from kdlib.run import Run
@@ -16,18 +16,30 @@ from kdlib.student import Student
 ENDLESS = 10**6  # epochs of a run: the last one, which takes gradient norms, is never reached
 
 
+class FirstBatches(Images):
+    """Images of which an epoch takes no more than the first batches, while a term that remembers remembers all."""
+
+    def __init__(self, run: Run, most: int):
+        super().__init__(run)
+        self.most = most
+
+    def steps(self) -> int:
+        return min(self.most, super().steps())
+
+
 @dataclass
 class Group:
     """One group and its teachers, set up as kdlib.cohorts does: alone on all cores, or in a pool with one each."""
 
     runs: list[Run]
+    steps: int = ENDLESS  # the most an epoch takes
     epochs: Iterator[int] = field(init=False)
 
     def __post_init__(self):
         cores, alone = torch.get_num_threads(), len(self.runs) == 1
         self.threads = cores if alone else 1
         self.pool = Pool(cores)
-        self.images = Images(self.runs[0])
+        self.images = FirstBatches(self.runs[0], self.steps)
         self.students = [Student(run, self.images) for run in self.runs]
         taught_by = {t.key: t for r in self.runs for t in r.teachers}
         self.teachers = {key: ready_to_teach(run, self.images) for key, run in taught_by.items()}
@@ -44,24 +56,30 @@ class Group:
             raise RuntimeError(f"{len(failed)} students failed, so fewer were timed: {failed[0]}")
         return taken / self.images.steps()
 
-    def parts(self) -> dict[str, float]:
+    def teaching_seconds(self) -> float:
+        """Of one batch, all teachers."""
+        batch = next(self.images.batches(0))
+        with intra_op(self.threads):
+            return seconds(lambda: self._teach(batch))
+
+    def parts(self, repeats: int = 5) -> dict[str, float]:
         """Seconds a step of what it is made of, each alone."""
         batch = next(self.images.batches(0))
-        run = self.runs[0]
         with intra_op(self.threads):
-            lessons = self._teach(batch.images)
+            lessons = self._teach(batch)
             return {
                 "batches": seconds_an_item(self.images.batches(0), self.images.steps()),
-                "teacher": seconds(lambda: self._teach(batch.images)),
-                "students": seconds(
-                    lambda: self.pool.map(
-                        lambda s: s.step(batch, [lessons[t.key] for t in run.teachers]), self.students
-                    )
-                ),
+                "teacher": self.teaching_seconds(),
+                "students": seconds(lambda: self._study(batch, lessons), repeats),
             }
 
-    def _teach(self, images: torch.Tensor) -> dict[str, Output]:
-        return {key: teach(model, images, False, self.runs[0], self.pool) for key, model in self.teachers.items()}
+    def _teach(self, batch: Batch) -> dict[str, Output]:
+        features, run = any(s.features for s in self.students), self.runs[0]
+        return {key: teach(model, batch.images, features, run, self.pool) for key, model in self.teachers.items()}
+
+    def _study(self, batch: Batch, lessons: dict[str, Output]) -> None:
+        batch = replace(batch, _drawn={})  # what the students draw is drawn anew, as in each step
+        self.pool.map(lambda s: s.step(batch, [lessons[t.key] for t in s.run.teachers]), self.students)
 
 
 def shares(parts: dict[str, float]) -> str:

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
 from kdlib.bench.measure import seconds, seconds_an_item
-from kdlib.bench.sample import SIDE, sample
+from kdlib.bench.sample import sample
 from kdlib.data.batches import Images
 from kdlib.forward import network
 from kdlib.run import Run
@@ -37,6 +37,31 @@ def process(threads: int) -> Iterator[Callable]:
     """
     with ProcessPoolExecutor(1, get_context("spawn"), torch.set_num_threads, (threads,)) as executor:
         yield lambda function, *arguments: executor.submit(function, *arguments).result()
+
+
+class Alone:
+    """One run by itself, in a process that `call` reaches, with the number of loading workers that is fastest here."""
+
+    def __init__(self, call: Callable, run: Run, loss: Callable, steps: int, workers: Iterable[int]):
+        self.call, self.run, self.loss, self.steps = call, run, loss, steps
+        by_workers = {count: call(step_seconds, run, loss, steps, count) for count in workers}
+        self.workers = min(by_workers, key=by_workers.get)
+        self.speeds = f"images/s by loading workers: {self._images_a_second(by_workers)}; taken: {self.workers}"
+
+    def seconds_a_step(self) -> float:
+        return self.call(step_seconds, self.run, self.loss, self.steps, self.workers)
+
+    def parts(self) -> str:
+        """What a step with a teacher is made of, each alone, in words."""
+        parts = {
+            "loading": self.call(loading_seconds, self.run, self.steps, self.workers),
+            "teacher": self.call(teacher_seconds, self.run, self.steps),
+            "student": self.call(student_seconds, self.run, self.loss, self.steps),
+        }
+        return f"Its parts alone, images/s: {self._images_a_second(parts)}"
+
+    def _images_a_second(self, seconds_a_batch: dict) -> str:
+        return ", ".join(f"{name}: {self.run.batch_size / s:.0f}" for name, s in seconds_a_batch.items())
 
 
 def step_seconds(run: Run, loss: Callable, steps: int, workers: int | None) -> float:
@@ -71,8 +96,9 @@ def student_seconds(run: Run, loss: Callable, steps: int) -> float:
 
 def crop_flip_seconds(run: Run, steps: int) -> float:
     """Crop and flip alone, a batch of PIL images."""
-    pictures = [Image.fromarray(pixels) for pixels in Pictures(_setting(run, steps)[0]).pixels[: run.batch_size]]
-    transform = crop_flip()
+    images = _setting(run, steps)[0]
+    pictures = [Image.fromarray(pixels) for pixels in Pictures(images).pixels[: run.batch_size]]
+    transform = crop_flip(images.image_size)
     return seconds(lambda: [transform(picture) for picture in pictures], 20)
 
 
@@ -83,7 +109,8 @@ class Pictures(Dataset):
         self.pixels = images.images.permute(0, 2, 3, 1).contiguous().numpy()
         self.labels = images.labels.tolist()
         mean, std = images.mean.flatten().tolist(), images.std.flatten().tolist()
-        self.transform = transforms.Compose([crop_flip(), transforms.ToTensor(), transforms.Normalize(mean, std)])
+        crop = crop_flip(images.image_size)
+        self.transform = transforms.Compose([crop, transforms.ToTensor(), transforms.Normalize(mean, std)])
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -92,8 +119,8 @@ class Pictures(Dataset):
         return self.transform(Image.fromarray(self.pixels[index])), self.labels[index]
 
 
-def crop_flip() -> transforms.Compose:
-    return transforms.Compose([transforms.RandomCrop(SIDE, padding=SIDE // 8), transforms.RandomHorizontalFlip()])
+def crop_flip(side: int) -> transforms.Compose:
+    return transforms.Compose([transforms.RandomCrop(side, padding=side // 8), transforms.RandomHorizontalFlip()])
 
 
 @cache
@@ -121,15 +148,15 @@ def _batch(images: Images, run: Run) -> tuple[Tensor, Tensor]:
     return next(_loader(images, run.batch_size, 0))
 
 
-def _distil(student: nn.Module, teacher: Callable, loss: Callable, batches: Iterable, steps: int) -> float:
-    """Seconds a step of the plain loop, after the warm-up; loss(student's logits, teacher's logits, labels)."""
+def _distil(student: nn.Module, teacher: Callable | None, loss: Callable, batches: Iterable, steps: int) -> float:
+    """Seconds a step of the plain loop, after the warm-up; loss(student's logits, teacher's logits or None, labels)."""
     optimiser = torch.optim.SGD(student.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     student.train()
     for done, (images, labels) in enumerate(islice(batches, WARM_UP + steps)):
         if done == WARM_UP:
             start = time.perf_counter()
         with torch.no_grad():
-            lesson = teacher(images)
+            lesson = teacher(images) if teacher else None
         optimiser.zero_grad()
         loss(student(images), lesson, labels).backward()
         optimiser.step()

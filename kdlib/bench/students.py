@@ -1,0 +1,157 @@
+"""Study A (long tail, distillation, calibration): students of one teacher, and the whole study, teachers counted."""
+
+from functools import partial
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from kdlib import losses
+from kdlib.bench import usual
+from kdlib.bench.measure import Result, Turns, in_turns
+from kdlib.bench.ours import ENDLESS, Group, shares
+from kdlib.bench.sample import NAME, SIDE, sample
+from kdlib.run import Run, Term
+
+LABELS = Term("cross_entropy", 0.5)  # for every label objective: they cost alike
+KD = Term("kd", 0.5, temperature=4)
+METHODS = (KD, Term("crd", 0.5 * 0.8, negatives=4096), Term("rkd", 0.5), Term("attention_transfer", 0.5 * 1000))
+OBJECTIVES = 4  # of teachers, and of students
+HALVES = 2  # without and with mixup
+EPOCHS, IMAGES = 12, 11_165  # of the study on CPUs: CIFAR-10, imbalance factor 100
+
+
+def students(
+    count: int = 16,
+    batch: int = 32,
+    steps: int = 1,
+    rounds: int = 5,
+    workers=(0, 1, 2, 3),
+    student: str = "resnet18",
+    teacher: str = "resnet50",
+) -> Result:
+    """`count` students of one teacher at 32 x 32, vanilla KD: in lock-step against one run by itself."""
+    source = sample(steps * batch)
+    make = partial(Run, data=NAME, epochs=ENDLESS, batch_size=batch, lr=0.01)
+    taught = partial(make, network=student, teachers=(make(network=teacher),), objective=(LABELS, KD))
+    group = Group([taught(seed=seed) for seed in range(count)])
+    with usual.process(torch.get_num_threads()) as call:
+        alone = usual.Alone(call, group.runs[0], distilled, steps, workers)
+        turns = in_turns(rounds, alone.seconds_a_step, lambda: group.seconds_a_step() / count)
+        usual_parts = alone.parts()
+    parts = group.parts(repeats=2)
+    usual_ms, ours_ms = 1e3 * median(turns.usual), 1e3 * median(turns.ours)
+    return Result(
+        name="students",
+        value=turns.ratio,
+        target=2.5,
+        usual=usual_ms,
+        ours=ours_ms,
+        unit=f"ms a student and batch of {batch}",
+        limit=(
+            "each student's own convolutions, which both sides compute: were images and teacher free, it would be "
+            f"{usual_ms / 1e3 / (parts['students'] / count):.3g} x. Our time goes to {shares(parts)}."
+        ),
+        details=(
+            f"{count} x {student} <- {teacher} at {SIDE} x {SIDE}, batch {batch} (the study's is 128) to keep a round "
+            f"short; {steps} steps a round, {turns}; images: {source}",
+            f"the usual way, {alone.speeds}. {usual_parts}. Ours: {1e3 * batch / ours_ms:.0f} images/s of one student. "
+            "Not counted: start-up of its process.",
+        ),
+    )
+
+
+def study(
+    objectives: int = 1,
+    batch: int = 128,
+    steps: int = 12,
+    rounds: int = 5,
+    workers=(0, 1, 2, 3),
+    images: int = IMAGES,
+    teacher: str = "resnet20",
+) -> Result:
+    """All of study A at 16 x 16: 128 resnet8 students, 8 twins without teacher and 8 resnet20 teachers, trained too.
+
+    Costs of one step, added up by how many runs there are of each kind. Our group has the students and twins of
+    `objectives` label objectives out of 4, and all of their teachers.
+    """
+    source = sample(images)
+    students, twins, teachers = half(objectives, batch, teacher)
+    times = OBJECTIVES / objectives
+    group, teachers_group = Group(students + twins, steps), Group(teachers, steps)
+
+    def our_half() -> float:
+        teaching = group.teaching_seconds()
+        return teaching + times * (group.seconds_a_step() - teaching)
+
+    with usual.process(torch.get_num_threads()) as call:
+        one_student, one_twin, one_teacher = (
+            usual.Alone(call, runs[0], loss, steps, workers)
+            for runs, loss in ((students, distilled), (twins, undistilled), (teachers, undistilled))
+        )
+
+        def usual_half() -> float:
+            return times * (len(students) * one_student.seconds_a_step() + len(twins) * one_twin.seconds_a_step())
+
+        learning = in_turns(rounds, usual_half, our_half)
+        training = in_turns(rounds, lambda: len(teachers) * one_teacher.seconds_a_step(), teachers_group.seconds_a_step)
+        usual_parts = one_student.parts()
+    parts = group.parts()
+    usual_step, our_step = (median(getattr(learning, s)) + median(getattr(training, s)) for s in ("usual", "ours"))
+    studying = times * parts["students"]
+    spent = {"training teachers": median(training.ours), "teachers' forward": parts["teacher"]}
+    spent |= {"students and twins": studying, "batches": parts["batches"]}
+    counts = [HALVES * int(n) for n in (times * len(students), times * len(twins), len(teachers))]
+    minutes = HALVES * EPOCHS * IMAGES / batch / 60
+    return Result(
+        name="study",
+        value=usual_step / our_step,
+        target=3,
+        usual=minutes * usual_step,
+        ours=minutes * our_step,
+        unit="min for the whole study",
+        limit=(
+            "the students' own steps, which both sides compute, with CRD, RKD and AT in ours alone: were all else "
+            f"free, it would be {usual_step / studying:.3g} x. Our time goes to {shares(spent)}."
+        ),
+        details=(
+            f"{counts[0]} students resnet8, {counts[1]} twins, {counts[2]} teachers {teacher} at 16 x 16, {EPOCHS} "
+            f"epochs of {IMAGES:,} images each, batch {batch}; extrapolated from {steps} steps a round; images: {source}",
+            f"students and twins: {_ratio(learning, times * len(group.runs))}. Teachers: "
+            f"{_ratio(training, len(teachers))}.",
+            f"our group: {len(students)} students (4 methods, 4 teachers) and {len(twins)} without teacher, of the "
+            f"{times * len(group.runs):.0f} of a half; its teachers' forward passes count once a half. The usual way's "
+            "students have vanilla KD only, the cheapest method, and images stored at 16 x 16. Cross-entropy stands "
+            "for all label objectives. Not counted on either side: mixup, evaluation, start-up.",
+            f"the usual way's student, {one_student.speeds}. {usual_parts}. Twin, {one_twin.speeds}. Teacher, {one_teacher.speeds}.",
+        ),
+    )
+
+
+def half(objectives: int, batch: int, teacher: str) -> tuple[list[Run], list[Run], list[Run]]:
+    """Students, twins and teachers of `objectives` label objectives of the students: all 4 are half of the study."""
+    make = partial(Run, data=NAME, image_size=16, epochs=ENDLESS, batch_size=batch, lr=0.01)
+    teachers = [make(network=teacher, seed=seed) for seed in range(OBJECTIVES)]
+    twins = [make(network="resnet8", seed=seed) for seed in range(objectives)]
+    students = [
+        make(network="resnet8", seed=seed, teachers=(each,), objective=(LABELS, method))
+        for seed in range(objectives)
+        for each in teachers
+        for method in METHODS
+    ]
+    return students, twins, teachers
+
+
+def distilled(logits: Tensor, lesson: Tensor, labels: Tensor) -> Tensor:
+    """What LABELS and KD ask for."""
+    soft = losses.kd_loss(logits, lesson, KD.temperature)
+    return LABELS.weight * losses.cross_entropy(logits, labels) + KD.weight * soft
+
+
+def undistilled(logits: Tensor, lesson: None, labels: Tensor) -> Tensor:
+    return losses.cross_entropy(logits, labels)
+
+
+def _ratio(turns: Turns, runs: float) -> str:
+    usual_ms, ours_ms = (1e3 * median(side) / runs for side in (turns.usual, turns.ours))
+    return f"usual {usual_ms:.3g}, ours {ours_ms:.3g} ms a run and step, {turns.ratio:.3g} x ({turns})"
