@@ -114,6 +114,7 @@ def test_both_sides_minimise_the_same_loss():
 
 
 def test_two_halves_are_the_runs_of_study_a():
+    sample(4)
     kinds = students.half(students.OBJECTIVES, 128, "resnet20")
     assert [students.HALVES * len({run.key for run in runs}) for runs in kinds] == [128, 8, 8]
     taught, twins, teachers = kinds

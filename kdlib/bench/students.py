@@ -19,6 +19,10 @@ METHODS = (KD, Term("crd", 0.5 * 0.8, negatives=4096), Term("rkd", 0.5), Term("a
 OBJECTIVES = 4  # of teachers, and of students
 HALVES = 2  # without and with mixup
 EPOCHS, IMAGES = 12, 11_165  # of the study on CPUs: CIFAR-10, imbalance factor 100
+TERMS = (
+    "The usual way's students have vanilla KD only, the cheapest method, and images stored at 16 x 16. Cross-entropy "
+    "stands for all label objectives. Not counted on either side: mixup, evaluation, checkpoints, start-up."
+)
 
 
 def students(
@@ -101,7 +105,7 @@ def study(
     studying = times * parts["students"]
     spent = {"training teachers": median(training.ours), "teachers' forward": parts["teacher"]}
     spent |= {"students and twins": studying, "batches": parts["batches"]}
-    counts = [HALVES * int(n) for n in (times * len(students), times * len(twins), len(teachers))]
+    counts = [HALVES * round(n) for n in (times * len(students), times * len(twins), len(teachers))]
     minutes = HALVES * EPOCHS * IMAGES / batch / 60
     return Result(
         name="study",
@@ -116,14 +120,14 @@ def study(
         ),
         details=(
             f"{counts[0]} students resnet8, {counts[1]} twins, {counts[2]} teachers {teacher} at 16 x 16, {EPOCHS} "
-            f"epochs of {IMAGES:,} images each, batch {batch}; extrapolated from {steps} steps a round; images: {source}",
+            f"epochs of {IMAGES:,} images each, batch {batch}; extrapolated from {steps} steps a round; images: "
+            f"{source}",
             f"students and twins: {_ratio(learning, times * len(group.runs))}. Teachers: "
             f"{_ratio(training, len(teachers))}.",
             f"our group: {len(students)} students (4 methods, 4 teachers) and {len(twins)} without teacher, of the "
-            f"{times * len(group.runs):.0f} of a half; its teachers' forward passes count once a half. The usual way's "
-            "students have vanilla KD only, the cheapest method, and images stored at 16 x 16. Cross-entropy stands "
-            "for all label objectives. Not counted on either side: mixup, evaluation, start-up.",
-            f"the usual way's student, {one_student.speeds}. {usual_parts}. Twin, {one_twin.speeds}. Teacher, {one_teacher.speeds}.",
+            f"{times * len(group.runs):.0f} of a half; its teachers' forward passes count once a half. {TERMS}",
+            f"the usual way's student, {one_student.speeds}. {usual_parts}. Twin, {one_twin.speeds}. "
+            f"Teacher, {one_teacher.speeds}.",
         ),
     )
 
