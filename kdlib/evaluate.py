@@ -7,6 +7,8 @@ its version. A figure is measured once; whoever has its record and those of its 
 import datetime
 import hashlib
 import json
+import math
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -52,6 +54,19 @@ def evaluation(name: str, runs: Run | str | Iterable[Run | str], store: Store | 
         }
         store.save_evaluation(found)
     return found["values"]
+
+
+class NoLogitsError(KdlibError):
+    """An evaluation has no record, and the logits to measure it from are in another store."""
+
+
+def attempt(name: str, runs: Run | str | Iterable[Run | str], store: Store | None = None, **params) -> dict:
+    """As `evaluation`; where a reader has neither its record nor the logits, that is said and every figure is NaN."""
+    try:
+        return evaluation(name, runs, store, **params)
+    except NoLogitsError as missing:
+        print(missing)
+        return defaultdict(lambda: math.nan)
 
 
 def evaluation_key(name: str, members: list[str], **params) -> str:
@@ -112,7 +127,7 @@ def _logits(name: str, members: list[dict], store: Store) -> tuple[list[Tensor],
     for member in members:
         logits = store.logits(member["key"])
         if logits is None:
-            raise KdlibError(
+            raise NoLogitsError(
                 f"Evaluation '{name}' has no record, and run {member['key']} no logits in {store.root}: "
                 "point $KDLIB_STORE to the store that has them, or set KDLIB_RESULTS= and train the run anew."
             )

@@ -16,7 +16,7 @@ only that of the smallest (the middle third). The measured coverage of all this:
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -146,14 +146,22 @@ def difference(row: Row, other: Row, noise: TrainingNoise | None = None) -> Inte
     return _interval(apart, [_source(row, noise), _source(other, noise)])
 
 
-def mean_difference(pairs: Iterable[tuple[Row, Row]]) -> Interval:
+def mean_difference(pairs: Iterable[tuple[Row, Row]], shared: Iterable[Hashable] | None = None) -> Interval:
     """The mean over pairs of rows that differ in one factor alone, of first minus second.
 
     The pairs stand for all that could have been: what they differ by, from whatever cause, is their noise. They share
-    their test images, too, which a bootstrap over the pairs alone would leave out.
+    their test images, too, which a bootstrap over the pairs alone would leave out. Pairs of one teacher or rival have
+    its luck in common: `shared` names it for each pair, and the means of those with the same name are what varies.
     """
-    differences = dict(enumerate(average(row.values()) - average(other.values()) for row, other in pairs))
-    return _interval(average(differences.values()), [_source(differences, None, "pairs")])
+    differences = [average(row.values()) - average(other.values()) for row, other in pairs]
+    what = "pairs"
+    if shared is not None:
+        groups: dict[Hashable, list[Measurement]] = {}
+        for name, one in zip(shared, differences, strict=True):
+            groups.setdefault(name, []).append(one)
+        differences, what = [average(group) for group in groups.values()], "groups of pairs"
+    by_number = dict(enumerate(differences))
+    return _interval(average(differences), [_source(by_number, None, what)])
 
 
 def rank_correlation(first: Iterable[float], second: Iterable[float]) -> Interval:

@@ -5,9 +5,10 @@ may set; it returns a scalar. `batch` is kdlib.data.batches.Batch; `student` and
 logits (B, K), stage maps and pooled features (the last two only where a term was registered with features=True).
 
 Options of `register`: teacher=True if the term needs one; features=True; positive=(...) names the parameters that must
-be > 0; state=make for a term that learns or remembers. `make(images, student_dim, teacher_dim, **params)`, with
-kdlib.data.batches.Images, the widths of the pooled features and all the term's parameters, gives a module that the term
-is called with after the teacher; its parameters are trained with the student's, and its state is checkpointed.
+be > 0, fraction=(...) those from 0 to 1; state=make for a term that learns or remembers. `make(images, student_dim,
+teacher_dim, **params)`, with kdlib.data.batches.Images, the widths of the pooled features (None without a teacher) and
+all the term's parameters, gives a module that the term is called with last; its parameters are trained with the
+student's, and its state is checkpointed.
 
 This module imports no torch (a key needs these signatures and versions): kdlib.losses is loaded at the first call.
 """
@@ -28,12 +29,12 @@ def cross_entropy(batch, student):
     return over_labels(batch, lambda y, w: kdlib.losses.cross_entropy(student.logits, y, weights=w))
 
 
-@terms.register("label_smoothing", version=1)
+@terms.register("label_smoothing", version=1, fraction=("epsilon",))
 def label_smoothing(batch, student, *, epsilon=0.1):
     return over_labels(batch, lambda y, w: kdlib.losses.label_smoothing(student.logits, y, epsilon, weights=w))
 
 
-@terms.register("adaptive_label_smoothing", version=1)
+@terms.register("adaptive_label_smoothing", version=1, fraction=("head", "tail"))
 def adaptive_label_smoothing(batch, student, *, head=0.3, tail=0.0):
     loss, counts = kdlib.losses.adaptive_label_smoothing, batch.class_counts
     return over_labels(batch, lambda y, w: loss(student.logits, y, counts, head, tail, weights=w))
@@ -88,7 +89,15 @@ def crd_state(images, student_dim, teacher_dim, *, negatives, **params):
     return state
 
 
-@terms.register("crd", version=1, teacher=True, features=True, positive=("negatives", "temperature"), state=crd_state)
+@terms.register(
+    "crd",
+    version=1,
+    teacher=True,
+    features=True,
+    positive=("negatives", "temperature", "embedding"),
+    fraction=("momentum",),
+    state=crd_state,
+)
 def crd(batch, student, teacher, state, *, negatives=16384, temperature=0.07, momentum=0.5, embedding=128):
     draw = kdlib.losses.contrastive.other_classes
     others = batch.once(("crd", state.count), lambda: draw(state.labels, batch.index, state.count, batch.key))

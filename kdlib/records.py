@@ -98,6 +98,7 @@ def finish(store: Store, student: Student, images, digests: dict[str, str], sett
             "fingerprint": images.fingerprint,
             "train": len(images.labels),
             "class_counts": images.class_counts.tolist(),  # of the training images
+            "class_names": images.class_names,
             "held_out": len(images.held_out),
             "test": len(images.test),
         },

@@ -98,7 +98,8 @@ def source_hash(target: Callable, options: dict[str, Any] | None = None) -> str:
         name = getattr(target, "__name__", repr(target))
         raise KdlibError(f"The source of {name} cannot be found: register it with version=1, and count on.") from None
     if options:
-        text += repr(sorted(options.items()))
+        named = {name: source_hash(value) if callable(value) else value for name, value in options.items()}
+        text += repr(sorted(named.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

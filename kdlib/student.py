@@ -176,7 +176,8 @@ def term_state(term: Term, run: Run, images: Images, device: torch.device) -> to
     make = terms[term.name].options.get("state")
     if make is None:
         return None
-    widths = [pooled_width(each, images) for each in (run, run.teachers[term.teacher])]
+    seen = [run, run.teachers[term.teacher] if term.uses_teacher else None]
+    widths = [each and pooled_width(each, images) for each in seen]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(draws.words(1, run.seed, f"initial state of {term.name}")[0] >> 1))
         params = {name: getattr(term, name) for name in terms[term.name].parameters}

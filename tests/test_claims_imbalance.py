@@ -4,6 +4,7 @@ import math
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -266,6 +267,16 @@ def test_digits_never_decide_and_give_the_same_lines():
     table = claims.judge(STUDY, rows)
     assert set(table["verdict"]) == {"not measured"} and set(table["evidence"].str[:18]) == {"handwritten digits"}
     assert table["scope"].tolist() == claims.judge(STUDY, {})["scope"].tolist()
+
+
+def test_digits_beside_other_data_silence_nobody():
+    rows = study(claimed_row_ahead(0.03))
+    before = claims.judge(STUDY, rows)
+    digits = {
+        ("student", "digits", 10.0, *name[3:]): {0: row[0] | {"spec": {"data": "digits"}}} for name, row in rows.items()
+    }
+    pd.testing.assert_frame_equal(claims.judge(STUDY, rows | digits), before)
+    assert "holds" in set(before["verdict"])
 
 
 def measured(value, replicates):

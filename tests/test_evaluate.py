@@ -10,7 +10,7 @@ import torch
 
 import kdlib
 from kdlib import KdlibError, draws, lookup
-from kdlib.evaluate import batch_ece, ece, evaluation_key, evaluations
+from kdlib.evaluate import attempt, batch_ece, ece, evaluation_key, evaluations
 from kdlib.registry import Registry
 from kdlib.store import Store, dump
 
@@ -158,6 +158,18 @@ def test_measured_once(copied):
     assert kdlib.evaluation("ece", run, store, bins=100) == before
     with pytest.raises(KdlibError, match=r"'ece' has no record, and run .* no logits .*: point \$KDLIB_STORE"):
         kdlib.evaluation("ece", run, store, bins=15)
+
+
+def test_what_a_reader_cannot_measure_is_a_gap(copied, capsys):
+    store, (run, _) = copied
+    before = attempt("ece", run, store)
+    assert before == kdlib.evaluation("ece", run, store)
+    (store.root / run.key / "logits.npz").unlink()
+    assert attempt("ece", run, store) == before
+    assert math.isnan(attempt("ece", run, store, bins=15)["ece_floor"])
+    assert "point $KDLIB_STORE to the store" in capsys.readouterr().out
+    with pytest.raises(KdlibError, match="Unknown evaluation"):
+        attempt("eec", run, store)
 
 
 def test_a_damaged_record_is_measured_again(copied):

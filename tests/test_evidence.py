@@ -256,3 +256,21 @@ def test_rank_correlations_cover_the_truth():
     assert rank_correlation([1, 2, 3, 4], [2, 4, 6, 8])[:3] == (1, 1, 1)
     with pytest.raises(KdlibError, match="give at least four"):
         rank_correlation([1, 2, 3], [1, 2, 3])
+
+
+def test_pairs_with_a_common_rival_have_its_luck_in_common():
+    """Without any effect, 95% intervals over the rivals' means hold 0; over all pairs as if independent they do not."""
+
+    def one(value):
+        return {0: Measurement(value, np.full(9, value), value, value)}
+
+    rng, held = np.random.default_rng(2), {"alone": [], "shared": []}
+    for _ in range(300):
+        rivals = rng.normal(0.7, 0.01, 8).repeat(4)
+        pairs = [(one(0.7 + luck), one(rival)) for luck, rival in zip(rng.normal(0, 0.003, 32), rivals, strict=True)]
+        for way, shared in [("alone", None), ("shared", list(rivals))]:
+            found = mean_difference(pairs, shared)
+            held[way].append(found.low <= 0 <= found.high)
+    assert abs(np.mean(held["shared"]) - 0.95) < 4 * (0.95 * 0.05 / 300) ** 0.5
+    assert np.mean(held["alone"]) < 0.85
+    assert "8 groups of pairs" in mean_difference(pairs, list(rivals)).kind

@@ -154,3 +154,13 @@ def test_features_of_another_batch_are_refused(name):
 def test_attention_transfer_without_maps_is_refused():
     with pytest.raises(KdlibError, match="features=True"):
         losses.attention_transfer([], MAPS)
+
+
+def test_rkd_has_a_bounded_gradient_where_two_students_coincide():
+    """As behind a ReLU that lets nothing through: a difference of 0 has no direction."""
+    features = torch.zeros(4, 3).index_fill(0, torch.tensor([2, 3]), 1.0) + torch.eye(4, 3) * torch.tensor(
+        [[0], [0], [1], [2]]
+    )
+    features.requires_grad_()
+    losses.rkd_loss(features, torch.randn(4, 5, generator=torch.Generator().manual_seed(0))).backward()
+    assert features.grad.norm() < 1e3

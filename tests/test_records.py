@@ -51,8 +51,9 @@ def test_a_record_says_what_it_is(record, student, store):
     (teacher,) = student.teachers
     assert record["taught_by"] == {teacher.key: digest(store.weights(teacher.key))}
     images = Images(student)
-    counts = {"train": 160, "class_counts": images.class_counts.tolist(), "held_out": 40, "test": 100}
-    assert record["data"] == {"fingerprint": images.fingerprint, **counts}
+    classes = {"class_counts": images.class_counts.tolist(), "class_names": images.class_names}
+    counts = {"train": 160, "held_out": 40, "test": 100}
+    assert record["data"] == {"fingerprint": images.fingerprint, **classes, **counts}
     assert [e["epoch"] for e in record["history"]] == [1, 2, 3]
     assert record["train_accuracy"] == record["history"][-1]["train_accuracy"]
     assert len(json.dumps(record)) < 60_000

@@ -107,6 +107,9 @@ def test_source_hashes_are_those_of_the_text():
     assert source_hash(Class) == hashlib.sha256(text).hexdigest()[:12]
     assert source_hash(function, {"a": 1}) != source_hash(function)
     assert source_hash(function, {"a": 1, "b": 2}) == source_hash(function, {"b": 2, "a": 1})
+    # A function among the options counts by its own source, not by its place in memory.
+    assert source_hash(function, {"state": Class}) == source_hash(function, {"state": Class})
+    assert source_hash(function, {"state": Class}) != source_hash(function, {"state": function})
 
 
 def test_without_source_a_version_is_asked_for():

@@ -44,9 +44,13 @@ def judge(study: str, rows: Rows) -> pd.DataFrame:
 def _judge(claim: str, scope: str, rows: Rows) -> dict[str, Verdict]:
     if claim not in RULES:
         return {scope: Verdict(NOT_MEASURED, "no rule has been written for it yet")}
-    digits = any(record["spec"]["data"] == "digits" for row in rows.values() for record in row.values())
-    found = attempt(RULES[claim], {} if digits else rows)
+    deciding = {name: row for name, row in rows.items() if not _of_digits(row)}
+    found = attempt(RULES[claim], deciding)
     verdicts = found if isinstance(found, dict) else {scope: found}
-    if digits:  # the same lines as other data give
+    if rows and not deciding:  # the same lines as other data give
         return dict.fromkeys(verdicts, Verdict(NOT_MEASURED, "handwritten digits never decide a claim"))
     return verdicts
+
+
+def _of_digits(row: dict[int, dict]) -> bool:
+    return any(record["spec"]["data"] == "digits" for record in row.values())

@@ -50,7 +50,7 @@ class Student(NamedTuple):
 def students(data: str, factor: float) -> list[Student]:
     """The 128 rows of one table."""
     choices = product(KD, OBJECTIVES, OBJECTIVES, (False, True))
-    return [Student("student", data, factor, *choice) for choice in choices]
+    return [Student("student", data, float(factor), *choice) for choice in choices]
 
 
 def describe(name: tuple) -> str:
@@ -135,9 +135,9 @@ def a7(rows: Rows, data: str) -> Verdict:
 
 
 def a8(rows: Rows, data: str, factor: float) -> Verdict:
-    """Mixup makes students more accurate."""
-    table = _table(rows, data, factor)
-    found = mean_difference(rows, _pairs(table, "mixup", True, False))
+    """Mixup makes students more accurate. The teachers differ too: pairs of the same two have their luck in common."""
+    pairs = _pairs(_table(rows, data, factor), "mixup", True, False)
+    found = mean_difference(rows, pairs, shared=[one.teacher_objective for one, _ in pairs])
     return Verdict(above(0)(found), listed({"with mixup minus without": found}))
 
 

@@ -77,9 +77,11 @@ def difference(rows: Rows, first: tuple, second: tuple, metric: str = "accuracy"
     return evidence.difference(measured(rows[first], metric), measured(rows[second], metric), noise_of(rows, metric))
 
 
-def mean_difference(rows: Rows, pairs: Iterable[tuple[tuple, tuple]], metric: str = "accuracy") -> Interval:
-    """The mean over pairs of rows of first minus second."""
-    return evidence.mean_difference((measured(rows[a], metric), measured(rows[b], metric)) for a, b in pairs)
+def mean_difference(
+    rows: Rows, pairs: Iterable[tuple[tuple, tuple]], metric: str = "accuracy", shared: Iterable | None = None
+) -> Interval:
+    """The mean over pairs of rows of first minus second; `shared` as in evidence.mean_difference."""
+    return evidence.mean_difference(((measured(rows[a], metric), measured(rows[b], metric)) for a, b in pairs), shared)
 
 
 def above(limit: float) -> Callable[[Interval], str]:

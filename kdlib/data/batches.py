@@ -27,7 +27,7 @@ class Batch:
     _drawn: dict = field(default_factory=dict, repr=False)
 
     def once(self, name: Hashable, draw: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """What all students of the batch draw alike, drawn by the first that asks for it."""
+        """What all students of the batch draw alike, drawn once (or by each thread that asks before it is there)."""
         if name not in self._drawn:
             self._drawn[name] = draw()
         return self._drawn[name]

@@ -60,12 +60,12 @@ def _attention(features: Tensor, size: Sequence[int], p: float) -> Tensor:
 
 def _relations(features: Tensor) -> tuple[Tensor, Tensor]:
     """Distances (B, B) relative to their mean, and cosines (B, B, B), of which [j, i, k] is at j."""
-    # Differences, not the Gram matrix, which loses near neighbours to cancellation in float32. The norm's gradient
-    # is 0 at 0, so the diagonal and equal images do no harm.
+    # Differences, not the Gram matrix, which loses near neighbours to cancellation in float32. At 0 the norm's gradient
+    # is 0, and a unit vector's would be without bound: there the difference itself, which is 0, stands for it.
     differences = features.unsqueeze(0) - features.unsqueeze(1)
     distances = torch.linalg.vector_norm(differences, dim=2)
     mean = distances.sum() / (distances > 0).sum().clamp(min=1)
-    units = F.normalize(differences, dim=2)
+    units = differences / torch.where(distances > 0, distances, 1.0).unsqueeze(2)
     return distances / mean.clamp(min=1e-12), units @ units.transpose(1, 2)
 
 
