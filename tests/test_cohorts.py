@@ -273,8 +273,11 @@ def test_a_run_that_fails_leaves_its_company_alive(study, expected, store, monke
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_an_interrupt_of_the_kernel_loses_one_epoch_at_most(threads, store, monkeypatch):
+def test_an_interrupt_of_the_kernel_loses_one_epoch_at_most(threads, store, monkeypatch, request):
     """Ctrl-C, or Interrupt in JupyterLab, in the middle of the third epoch."""
+    # A shell starts jobs in the background with Ctrl-C ignored, and its processes inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     steps = {"left": None}
 
     def interrupted(batch, student):
