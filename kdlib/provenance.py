@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,23 @@ def provenance() -> dict:
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
     }
+
+
+def mixture(records: Iterable[dict]) -> str:
+    """What the records of one table do not have in common, as the end of a footnote; empty where they have it all.
+
+    Hardware, precision and the weights that one teacher taught with: a teacher trained anew elsewhere has other bits.
+    """
+    hardware, precisions, teachers = set(), set(), {}
+    for record in records:
+        made = record["provenance"]
+        hardware.add(made["cpu"] if made["device"] == "cpu" else made["device"])
+        precisions.add(record["spec"].get("precision", "fp32"))
+        for key, weights in record["taught_by"].items():
+            teachers.setdefault(key, set()).add(weights)
+    said = [", ".join(sorted(kinds)) for kinds in (hardware, precisions) if len(kinds) > 1]
+    said += [f"{len(weights)} trainings of teacher {key}" for key, weights in teachers.items() if len(weights) > 1]
+    return f"; runs of {' and of '.join(said)} are mixed" if said else ""
 
 
 def _git(*arguments: str) -> str | None:
