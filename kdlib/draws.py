@@ -6,6 +6,7 @@ Raw Philox words (Salmon et al. 2011) are the same in every version of numpy; it
 import hashlib
 
 import numpy as np
+from scipy.special import ndtri
 
 
 def words(count: int, *key) -> np.ndarray:
@@ -17,6 +18,11 @@ def words(count: int, *key) -> np.ndarray:
 def uniform(count: int, *key) -> np.ndarray:
     """Numbers between 0 and 1, neither included: shape (count,), float64."""
     return ((words(count, *key) >> 11) + 0.5) / 2**53
+
+
+def normal(count: int, *key) -> np.ndarray:
+    """Standard normal numbers: shape (count,), float64."""
+    return ndtri(uniform(count, *key))
 
 
 def permutation(count: int, *key) -> np.ndarray:

@@ -9,7 +9,6 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
 from kdlib import draws, evidence
 from kdlib.evidence import LEVEL, TEST_IMAGES_ONLY, Interval, Measurement, Row, TrainingNoise, borrowed_from
@@ -87,6 +86,6 @@ def _sample(row: Row, noise: TrainingNoise | None, metric: str, name: Hashable) 
     # calibration scaled by comparable figures.
     replicates = mean.value + mean.replicates - mean.replicates.mean()
     if noise:
-        normal = ndtri(draws.uniform(len(replicates), "training noise", metric, name))
+        normal = draws.normal(len(replicates), "training noise", metric, name)
         replicates += normal * math.sqrt(noise.variance / len(row))
     return np.concatenate([[mean.value], replicates])

@@ -45,7 +45,9 @@ def d2(rows: Rows) -> Verdict:
         row = measured(rows["cell", *cell], "accuracy")
         values.append(np.mean([one.value for one in row.values()]))
         images = np.mean([one.replicates for one in row.values()], axis=0)
-        luck = _normal(len(images), number) * np.sqrt(noise.variance / len(row)) if noise else 0.0
+        luck = (
+            draws.normal(len(images), "training noise", number) * np.sqrt(noise.variance / len(row)) if noise else 0.0
+        )
         replicates.append(images + luck)
     estimate = _trend(np.array(values)[:, None])[0]
     low, high = np.quantile(_trend(np.array(replicates)), [0.025, 0.975])
@@ -88,7 +90,3 @@ def _trend(accuracies: np.ndarray) -> np.ndarray:
     alphas = np.arange(len(ALPHAS)) - (len(ALPHAS) - 1) / 2
     scale = np.sqrt((ranks**2).sum(0) * (alphas**2).sum())
     return np.divide(alphas @ ranks, scale, out=np.zeros(len(scale)), where=scale > 0)
-
-
-def _normal(count: int, *key) -> np.ndarray:
-    return stats.norm.ppf(draws.uniform(count, "training noise", *key))

@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from kdlib.claims.imbalance_kd_calibration import KD
+from kdlib.claims.imbalance_kd_calibration import OBJECTIVES as OBJECTIVE_NAMES
 from kdlib.registry import KdlibError
 
 ROLES = {
@@ -30,17 +32,7 @@ METHODS = {
     "AT": "#CC79A7",
 }
 OBJECTIVES = {"CE": "o", "LS": "v", "ALS": "s", "CP": "^", "BS": "D"}  # markers
-NAMES = {  # what people call a term
-    "kd": "vanilla KD",
-    "crd": "CRD",
-    "rkd": "RKD",
-    "attention_transfer": "AT",
-    "cross_entropy": "CE",
-    "label_smoothing": "LS",
-    "adaptive_label_smoothing": "ALS",
-    "confidence_penalty": "CP",
-    "balanced_softmax": "BS",
-}
+NAMES = KD | OBJECTIVE_NAMES | {"label_smoothing": "LS"}  # what people call a term
 
 
 def shades(count: int) -> list[str]:
