@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).parents[1]
 GRID, LONG_TAIL = "alpha_temperature_grid", "imbalance_kd_calibration"
-RUNS = {GRID: 61, LONG_TAIL: 148}
+RUNS = {GRID: 61, LONG_TAIL: 156}
 FIGURES = {GRID: 7, LONG_TAIL: 10}
 every_report = pytest.mark.parametrize("name", RUNS)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -82,11 +82,11 @@ def test_the_grid_is_whole(checkout, reported):
 
 def test_the_long_tail_study_is_whole(checkout, reported):
     rows = summary(checkout, LONG_TAIL)["rows"]
-    counts = {role: sum(r["role"] == role for r in rows) for role in ("teacher", "twin", "student")}
-    assert counts == {"teacher": 8, "twin": 12, "student": 128}
+    counts = {role: sum(r["role"] == role for r in rows) for role in ("teacher", "twin", "control", "student")}
+    assert counts == {"teacher": 8, "twin": 12, "control": 8, "student": 128}
     accuracy = {role: [r["accuracy"] for r in rows if r["role"] == role] for role in counts}
     assert min(accuracy["teacher"] + accuracy["twin"]) > 0.7 and max(accuracy["student"]) > 0.85
-    assert len({r["nll"] for r in rows}) == 148  # no two students are alike: every ingredient counts
+    assert len({r["nll"] for r in rows}) == 156  # no two students are alike: every ingredient counts
     assert len(summary(checkout, LONG_TAIL)["published"]) == 128
 
 
