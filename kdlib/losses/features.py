@@ -53,9 +53,10 @@ def _attention_distance(student: Tensor, teacher: Tensor, p: float) -> Tensor:
     return (_attention(student, size, p) - _attention(teacher, size, p)).square().mean()
 
 
-def _attention(features: Tensor, size: Sequence[int], p: float) -> Tensor:
-    pooled = F.adaptive_avg_pool2d(features, size)
-    return F.normalize(pooled.abs().pow(p).mean(1).flatten(1))
+def _attention(features: Tensor, size: list[int], p: float) -> Tensor:
+    if list(features.shape[2:]) != size:  # pooling to the same size changes nothing and takes half of the loss's time
+        features = F.adaptive_avg_pool2d(features, size)
+    return F.normalize(features.abs().pow(p).mean(1).flatten(1))
 
 
 def _relations(features: Tensor) -> tuple[Tensor, Tensor]:
