@@ -62,7 +62,7 @@ class Student:
         with autocast(self.run, self.device):
             output = forward(self.model, batch.images, self.features)
         values = [
-            term.weight * loss(batch, output, *self._given(term, state, lessons), **dict(term.params))
+            term.weight * loss(batch, output, *self.given(term, state, lessons), **dict(term.params))
             for term, loss, state in zip(self.run.objective, self.losses, self.states, strict=True)
         ]
         if self._seen == 0 and self.epoch in (0, self.run.epochs - 1):
@@ -115,7 +115,7 @@ class Student:
         self.history.append(entry)
 
     @staticmethod
-    def _given(term: Term, state: torch.nn.Module | None, lessons: list[Output]) -> list:
+    def given(term: Term, state: torch.nn.Module | None, lessons: list[Output]) -> list:
         """What a term is called with beside the batch and the student's output."""
         lesson = [lessons[term.teacher]] if term.uses_teacher else []
         return lesson if state is None else [*lesson, state]

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from kdlib import bench, losses
+from kdlib import bench
 from kdlib.bench import crd, grid, step, students, usual
 from kdlib.bench.crop_flip import crop_flip
 from kdlib.bench.imports import imports
@@ -16,8 +16,10 @@ from kdlib.bench.ours import Group
 from kdlib.bench.sample import NAME, SIDE, sample
 from kdlib.data import datasets
 from kdlib.data.batches import Images
+from kdlib.forward import forward, network, ready_to_teach
 from kdlib.registry import KdlibError
 from kdlib.run import Run
+from kdlib.student import Student
 
 
 @pytest.fixture(autouse=True)
@@ -99,18 +101,27 @@ def test_turns_alternate_ours_first_and_compare_medians():
     assert str(turns) == "3 rounds in turns, 3 to 16.7 x"
 
 
-def test_both_sides_minimise_the_same_loss():
-    torch.manual_seed(0)
-    student, teacher = torch.randn(2, 6, 10, dtype=torch.float64) * 3
-    labels = torch.randint(10, (6,))
-    hard = losses.cross_entropy(student, labels)
-    soft = losses.soft_cross_entropy(student, (teacher / 7.5).softmax(1), 7.5)
-    assert grid._loss(student, teacher, labels, 0.25, 7.5) == pytest.approx((0.75 * hard + 0.25 * soft).item())
-    kd = losses.kd_loss(student, teacher, step.TEMPERATURE)
-    assert step._loss(student, teacher, labels) == pytest.approx((0.1 * hard + 0.9 * kd).item())
-    kd = losses.kd_loss(student, teacher, 4.0)
-    assert students.distilled(student, teacher, labels) == pytest.approx((0.5 * hard + 0.5 * kd).item())
-    assert students.undistilled(student, None, labels) == pytest.approx(hard.item())
+@pytest.mark.parametrize("method", students.METHODS, ids=lambda term: term.name)
+def test_both_sides_take_the_same_step(method):
+    """From the same weights by the same batch: fused or not, gathered or not, folded or not."""
+    sample(40)
+    teacher, *_ = students.half(1, 8, "resnet8")[2]
+    run = next(r for r in students.half(1, 8, "resnet8")[0] if method in r.objective and r.teachers == (teacher,))
+    plain, images = usual.Plain(run, 40), Images(run)
+    ours, taught_by = Student(run, images), ready_to_teach(teacher, images)
+    batch = next(images.batches(0))
+    batch.key = (0, 0)  # of the plain loop's first step
+    plain.step(batch.images, batch.labels[0][0], batch.index, plain.teach(batch.images))
+    ours.begin_epoch()
+    ours.step(batch, [forward(taught_by, batch.images, ours.features)])
+    start = dict(network(run, images).named_parameters())
+    for name, value in ours.model.named_parameters():
+        step, usual_step = (after.detach() - start[name] for after in (value, plain.student.get_parameter(name)))
+        assert step.norm() > 0
+        assert (step - usual_step).norm() < 1e-3 * step.norm()
+    for mine, theirs in zip(ours.states, plain.states, strict=True):
+        for name, value in mine.state_dict().items() if mine else ():
+            assert torch.allclose(value, theirs.state_dict()[name], rtol=1e-4, atol=1e-6)
 
 
 def test_two_halves_are_the_runs_of_study_a():
@@ -135,7 +146,7 @@ def test_both_sides_of_crd_compute_the_same_for_two_steps():
     ours, theirs = (copy.deepcopy(model).double() for _ in range(2))
     inputs = [v.detach().double() if v.is_floating_point() else v for v in inputs]
     for _ in range(2):
-        assert ours(*inputs).item() == pytest.approx(crd.gathered(theirs, *inputs).item())
+        assert ours(*inputs).item() == pytest.approx(usual.gathered(theirs, *inputs).item())
     for name, value in ours.state_dict().items():
         assert torch.allclose(value, theirs.state_dict()[name])
 
@@ -159,11 +170,11 @@ def test_both_sides_see_the_same_pixels(side):
     padded = torch.nn.functional.pad(images.images, (side // 8,) * 4)
     crops = padded.unfold(2, side, 1).unfold(3, side, 1)  # (3, 3, 9, 9, 32, 32) at 32
     for index in range(len(pictures)):
-        picture, label = pictures[index]
+        picture, label, place = pictures[index]
         candidates = crops[index].permute(1, 2, 0, 3, 4).flatten(0, 1)
         candidates = images.normalise(torch.cat([candidates, candidates.flip(3)]))
         assert (candidates - picture).abs().amax((1, 2, 3)).min() < 1e-5
-        assert label == images.labels[index]
+        assert label == images.labels[index] and place == index
 
 
 def test_without_cifar10_the_images_are_noise_always_the_same():

@@ -32,7 +32,7 @@ def value_of(student, batch, teachers):
     lessons = [Output(*network(batch.images, features=True)) for network in teachers.values()]
     (term,), (loss,), (state,) = student.run.objective, student.losses, student.states
     output = forward(student.model, batch.images, features=True)
-    return loss(batch, output, *student._given(term, state, lessons), **dict(term.params)), output
+    return loss(batch, output, *student.given(term, state, lessons), **dict(term.params)), output
 
 
 def test_the_tables_of_this_test_have_every_term():

@@ -10,14 +10,13 @@ from pathlib import Path
 from statistics import median
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from kdlib.bench import usual
 from kdlib.bench.measure import Result, in_turns, intra_op, seconds
 from kdlib.bench.ours import shares
-from kdlib.losses.contrastive import CRD, EPSILON, other_classes
+from kdlib.bench.usual import gathered, process
+from kdlib.losses.contrastive import CRD, other_classes
 
 WIDTH, CLASSES = 64, 100  # of the features, as a CIFAR resnet pools them
 MEMORY_TARGET = 10
@@ -26,7 +25,7 @@ MEMORY_TARGET = 10
 def crd(batch: int = 64, negatives: int = 16_384, images: int = 50_000, steps: int = 2, rounds: int = 5) -> Result:
     """Our loss and backward against gathering the bank's rows of every image, differentiated by torch."""
     size = (batch, negatives, images)
-    with intra_op(1), usual.process(1) as call:
+    with intra_op(1), process(1) as call:
         turns = in_turns(
             rounds,
             lambda: call(step_seconds, gathered, size, steps),
@@ -74,31 +73,6 @@ def _parts(size: tuple[int, int, int]) -> dict[str, float]:
         "putting back": seconds(lambda: scores.zero_().scatter_add_(1, negatives, picked), 20),
         "exp and log": seconds(lambda: picked.exp().log1p_(), 20),
     }
-
-
-def gathered(crd: CRD, student: Tensor, teacher: Tensor, index: Tensor, negatives: Tensor) -> Tensor:
-    """What `crd(...)` computes, the usual way: with embeddings (B, k + 1, D) of each side."""
-    rows = torch.cat([index[:, None], negatives], 1)
-    student = F.normalize(crd.student_embedding(student))
-    teacher = F.normalize(crd.teacher_embedding(teacher))
-    sides = ((student, crd.teacher_bank), (teacher, crd.student_bank))
-    loss = sum(_one_side(crd, side, *tensors, rows) for side, tensors in enumerate(sides))
-    with torch.no_grad():
-        for bank, batch in ((crd.student_bank, student), (crd.teacher_bank, teacher)):
-            bank[index] = F.normalize(crd.momentum * bank[index] + (1 - crd.momentum) * batch)
-    return loss
-
-
-def _one_side(crd: CRD, side: int, anchors: Tensor, bank: Tensor, rows: Tensor) -> Tensor:
-    picked = bank.index_select(0, rows.flatten()).view(*rows.shape, -1)
-    scores = torch.exp(torch.bmm(picked, anchors.unsqueeze(2)).squeeze(2) / crd.temperature)
-    if crd.normalisers[side] == 0:
-        crd.normalisers[side] = scores.detach().mean() * len(bank)
-    p = scores / crd.normalisers[side].item()
-    noise = (rows.shape[1] - 1) / len(bank)
-    positive = torch.log(p[:, 0] / (p[:, 0] + noise + EPSILON))
-    negative = torch.log(noise / (p[:, 1:] + noise + EPSILON))
-    return -(positive.sum() + negative.sum()) / len(rows)
 
 
 def step_seconds(loss: Callable, size: tuple[int, int, int], steps: int) -> float:

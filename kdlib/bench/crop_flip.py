@@ -21,10 +21,10 @@ def crop_flip(batch: int = 128, steps: int = 20, rounds: int = 5) -> Result:
     with intra_op(1), usual.process(1) as call:
         turns = in_turns(
             rounds,
-            lambda: call(usual.loading_seconds, run, steps, 0),
+            lambda: call(usual.loading_seconds, run, steps * batch, steps, 0),
             lambda: seconds_an_item(images.batches(0), steps),
         )
-        bare = call(usual.crop_flip_seconds, run, steps)
+        bare = call(usual.crop_flip_seconds, run, steps * batch)
         parts = _parts(images, batch)
     usual_ms, ours_ms = 1e3 * median(turns.usual), 1e3 * median(turns.ours)
     return Result(

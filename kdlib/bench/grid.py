@@ -1,12 +1,9 @@
 """A cell-epoch of the alpha/temperature grid."""
 
-from functools import partial
 from itertools import product
 from statistics import median
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from kdlib.bench import usual
 from kdlib.bench.measure import Result, in_turns
@@ -25,9 +22,8 @@ def grid(students: int = 45, batch: int = 128, steps: int = 6, rounds: int = 5, 
     teacher = Run(data=NAME, network="resnet18", epochs=1)
     cells = list(product(ALPHAS, TEMPERATURES))[:students]
     group = Group([_run(teacher, batch, *cell) for cell in cells])
-    one, loss = group.runs[0], partial(_loss, alpha=cells[0][0], temperature=cells[0][1])
     with usual.process(torch.get_num_threads()) as call:
-        alone = usual.Alone(call, one, loss, steps, workers)
+        alone = usual.Alone(call, group.runs[0], steps, workers)
         turns = in_turns(rounds, alone.seconds_a_step, lambda: group.seconds_a_step() / len(cells))
         usual_parts = alone.parts()
     parts = group.parts()
@@ -67,8 +63,3 @@ def _run(teacher: Run, batch: int, alpha: float, temperature: float) -> Run:
             Term("soft_cross_entropy", alpha, temperature=temperature),
         ),
     )
-
-
-def _loss(logits: Tensor, lesson: Tensor, labels: Tensor, alpha: float, temperature: float) -> Tensor:
-    soft = -(F.softmax(lesson / temperature, 1) * F.log_softmax(logits / temperature, 1)).sum(1).mean()
-    return (1 - alpha) * F.cross_entropy(logits, labels) + alpha * soft

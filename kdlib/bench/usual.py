@@ -1,7 +1,7 @@
-"""The usual way: what most public code does. The networks are ours, so that the way alone is compared.
+"""The usual way: what most public code does. Networks and loss terms are ours, so that the way alone is compared.
 
 One run a process, contiguous tensors, PIL transforms in a DataLoader, the teacher forward in every run, plain SGD,
-torch's own threads on all cores.
+torch's own threads on all cores; CRD gathers the bank's rows of every image.
 """
 
 import time
@@ -10,20 +10,24 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from itertools import islice, repeat
+from itertools import count, repeat
 from multiprocessing import get_all_start_methods, get_context
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
-from kdlib.bench.measure import seconds, seconds_an_item
+from kdlib.bench.measure import seconds
 from kdlib.bench.sample import sample
-from kdlib.data.batches import Images
-from kdlib.forward import network
+from kdlib.data.batches import Batch, Images
+from kdlib.forward import Output, forward, network
+from kdlib.losses.contrastive import CRD, EPSILON, other_classes
+from kdlib.objective import terms
 from kdlib.run import Run
+from kdlib.student import Student, term_state
 
 WARM_UP = 2  # steps that do not count
 ENDLESS = 10**7  # images: the workers read on while the last steps are timed
@@ -42,21 +46,23 @@ def process(threads: int) -> Iterator[Callable]:
 class Alone:
     """One run by itself, in a process that `call` reaches, with the number of loading workers that is fastest here."""
 
-    def __init__(self, call: Callable, run: Run, loss: Callable, steps: int, workers: Iterable[int]):
-        self.call, self.run, self.loss, self.steps = call, run, loss, steps
-        by_workers = {count: call(step_seconds, run, loss, steps, count) for count in workers}
+    def __init__(self, call: Callable, run: Run, steps: int, workers: Iterable[int], images: int | None = None):
+        """The first `images` images of the benches (None: so many that no batch of a round comes twice)."""
+        self.call, self.run = call, run
+        self.timed = run, images or steps * run.batch_size, steps
+        by_workers = {number: call(step_seconds, *self.timed, number) for number in workers}
         self.workers = min(by_workers, key=by_workers.get)
         self.speeds = f"images/s by loading workers: {self._images_a_second(by_workers)}; taken: {self.workers}"
 
     def seconds_a_step(self) -> float:
-        return self.call(step_seconds, self.run, self.loss, self.steps, self.workers)
+        return self.call(step_seconds, *self.timed, self.workers)
 
     def parts(self) -> str:
         """What a step with a teacher is made of, each alone, in words."""
         parts = {
-            "loading": self.call(loading_seconds, self.run, self.steps, self.workers),
-            "teacher": self.call(teacher_seconds, self.run, self.steps),
-            "student": self.call(student_seconds, self.run, self.loss, self.steps),
+            "loading": self.call(loading_seconds, *self.timed, self.workers),
+            "teacher": self.call(teacher_seconds, *self.timed),
+            "student": self.call(student_seconds, *self.timed),
         }
         return f"Its parts alone, images/s: {self._images_a_second(parts)}"
 
@@ -64,42 +70,91 @@ class Alone:
         return ", ".join(f"{name}: {self.run.batch_size / s:.0f}" for name, s in seconds_a_batch.items())
 
 
-def step_seconds(run: Run, loss: Callable, steps: int, workers: int | None) -> float:
+def step_seconds(run: Run, images: int, steps: int, workers: int | None) -> float:
     """A step of the plain loop with so many loading workers; None: one batch again and again, loaded before."""
-    images, student, teacher = _setting(run, steps)
-    batches = repeat(_batch(images, run)) if workers is None else _loader(images, run.batch_size, workers)
-    return _distil(student, teacher, loss, batches, steps)
+    plain = _plain(run, images)
+    batches = repeat(plain.batch()) if workers is None else plain.loader(workers)
+    return _timed(lambda: plain.train_on(next(batches)), steps)
 
 
-def loading_seconds(run: Run, steps: int, workers: int) -> float:
-    """A batch, after the warm-up, nobody computing beside."""
-    batches = _loader(_setting(run, steps)[0], run.batch_size, workers)
-    seconds_an_item(batches, WARM_UP)
-    return seconds_an_item(batches, steps)
+def loading_seconds(run: Run, images: int, steps: int, workers: int) -> float:
+    """A batch, nobody computing beside."""
+    batches = _plain(run, images).loader(workers)
+    return _timed(lambda: next(batches), steps)
 
 
-def teacher_seconds(run: Run, steps: int) -> float:
-    images, _, teacher = _setting(run, steps)
-    pixels, _ = _batch(images, run)
-    with torch.no_grad():
-        return seconds(lambda: teacher(pixels), steps)
+def teacher_seconds(run: Run, images: int, steps: int) -> float:
+    plain = _plain(run, images)
+    pixels, *_ = plain.batch()
+    return _timed(lambda: plain.teach(pixels), steps)
 
 
-def student_seconds(run: Run, loss: Callable, steps: int) -> float:
+def student_seconds(run: Run, images: int, steps: int) -> float:
     """A step whose batch and lesson are there already."""
-    images, student, teacher = _setting(run, steps)
-    batch = _batch(images, run)
-    with torch.no_grad():
-        lesson = teacher(batch[0])
-    return _distil(student, lambda _: lesson, loss, repeat(batch), steps)
+    plain = _plain(run, images)
+    batch = plain.batch()
+    lessons = plain.teach(batch[0])
+    return _timed(lambda: plain.step(*batch, lessons), steps)
 
 
-def crop_flip_seconds(run: Run, steps: int) -> float:
+def crop_flip_seconds(run: Run, images: int) -> float:
     """Crop and flip alone, a batch of PIL images."""
-    images = _setting(run, steps)[0]
+    images = _plain(run, images).images
     pictures = [Image.fromarray(pixels) for pixels in Pictures(images).pixels[: run.batch_size]]
     transform = crop_flip(images.image_size)
     return seconds(lambda: [transform(picture) for picture in pictures], 20)
+
+
+class Plain:
+    """One run in the plain loop: images, networks, loss terms and what they remember, optimiser."""
+
+    def __init__(self, run: Run, images: int):
+        sample(images)
+        self.run, self.images = run, Images(run)
+        self.student = network(run, self.images).train()
+        self.teachers = [network(teacher, self.images).eval() for teacher in run.teachers]
+        self.features = Student.needs_features(run)
+        self.losses = [TERMS.get(term.name) or terms[term.name].load() for term in run.objective]
+        self.states = [term_state(term, run, self.images, torch.device("cpu")) for term in run.objective]
+        learning = nn.ModuleList([self.student, *filter(None, self.states)]).parameters()
+        self.optimiser = torch.optim.SGD(learning, lr=0.01, momentum=0.9, weight_decay=5e-4)
+        self.steps = count()
+
+    def loader(self, workers: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Batches without end, in random order: pixels, labels, places of the images."""
+        pictures = Pictures(self.images)
+        sampler = RandomSampler(pictures, replacement=True, num_samples=ENDLESS)
+        # The system's own way to start workers, which a spawned process would not use by itself.
+        start = get_all_start_methods()[0] if workers else None
+        with warnings.catch_warnings():  # of more workers than cores: whether that helps is what is measured
+            warnings.filterwarnings("ignore", "This DataLoader will create")
+            batch = self.run.batch_size
+            loader = DataLoader(pictures, batch, sampler=sampler, num_workers=workers, multiprocessing_context=start)
+            return iter(loader)
+
+    def batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        return next(self.loader(0))
+
+    def teach(self, pixels: Tensor) -> list[Output]:
+        with torch.no_grad():
+            return [forward(teacher, pixels, self.features) for teacher in self.teachers]
+
+    def train_on(self, batch: tuple[Tensor, Tensor, Tensor]) -> None:
+        self.step(*batch, self.teach(batch[0]))
+
+    def step(self, pixels: Tensor, labels: Tensor, index: Tensor, lessons: list[Output]) -> None:
+        batch = Batch(index, pixels, [(labels, None)], self.images.class_counts, (0, next(self.steps)))
+        self.optimiser.zero_grad()
+        output = forward(self.student, pixels, self.features)
+        loss = sum(
+            term.weight * loss(batch, output, *Student.given(term, state, lessons), **dict(term.params))
+            for term, loss, state in zip(self.run.objective, self.losses, self.states, strict=True)
+        )
+        loss.backward()
+        self.optimiser.step()
+
+
+_plain = cache(Plain)
 
 
 class Pictures(Dataset):
@@ -115,49 +170,53 @@ class Pictures(Dataset):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.transform(Image.fromarray(self.pixels[index])), self.labels[index]
+    def __getitem__(self, index: int) -> tuple[Tensor, int, int]:
+        return self.transform(Image.fromarray(self.pixels[index])), self.labels[index], index
 
 
 def crop_flip(side: int) -> transforms.Compose:
     return transforms.Compose([transforms.RandomCrop(side, padding=side // 8), transforms.RandomHorizontalFlip()])
 
 
-@cache
-def _setting(run: Run, steps: int) -> tuple[Images, nn.Module, nn.Module | None]:
-    """The images, the student and its first teacher."""
-    sample(steps * run.batch_size)
-    images = Images(run)
-    teachers = [network(teacher, images).eval() for teacher in run.teachers]
-    return images, network(run, images), teachers[0] if teachers else None
+def gathered(crd: CRD, student: Tensor, teacher: Tensor, index: Tensor, negatives: Tensor) -> Tensor:
+    """What `crd(...)` computes, with embeddings (B, k + 1, D) of each side."""
+    rows = torch.cat([index[:, None], negatives], 1)
+    student = F.normalize(crd.student_embedding(student))
+    teacher = F.normalize(crd.teacher_embedding(teacher))
+    sides = ((student, crd.teacher_bank), (teacher, crd.student_bank))
+    loss = sum(_one_side(crd, side, *tensors, rows) for side, tensors in enumerate(sides))
+    with torch.no_grad():
+        for bank, batch in ((crd.student_bank, student), (crd.teacher_bank, teacher)):
+            bank[index] = F.normalize(crd.momentum * bank[index] + (1 - crd.momentum) * batch)
+    return loss
 
 
-def _loader(images: Images, batch: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches without end, in random order."""
-    pictures = Pictures(images)
-    sampler = RandomSampler(pictures, replacement=True, num_samples=ENDLESS)
-    # The system's own way to start workers, which a spawned process would not use by itself.
-    start = get_all_start_methods()[0] if workers else None
-    with warnings.catch_warnings():  # of more workers than cores: whether that helps is what is measured
-        warnings.filterwarnings("ignore", "This DataLoader will create")
-        loader = DataLoader(pictures, batch, sampler=sampler, num_workers=workers, multiprocessing_context=start)
-        return iter(loader)
+def _one_side(crd: CRD, side: int, anchors: Tensor, bank: Tensor, rows: Tensor) -> Tensor:
+    picked = bank.index_select(0, rows.flatten()).view(*rows.shape, -1)
+    scores = torch.exp(torch.bmm(picked, anchors.unsqueeze(2)).squeeze(2) / crd.temperature)
+    if crd.normalisers[side] == 0:
+        crd.normalisers[side] = scores.detach().mean() * len(bank)
+    p = scores / crd.normalisers[side].item()
+    noise = (rows.shape[1] - 1) / len(bank)
+    positive = torch.log(p[:, 0] / (p[:, 0] + noise + EPSILON))
+    negative = torch.log(noise / (p[:, 1:] + noise + EPSILON))
+    return -(positive.sum() + negative.sum()) / len(rows)
 
 
-def _batch(images: Images, run: Run) -> tuple[Tensor, Tensor]:
-    return next(_loader(images, run.batch_size, 0))
+def _crd(batch: Batch, student: Output, teacher: Output, state: CRD, **_) -> Tensor:
+    """The negatives are drawn as ours are, faster than the usual draw an image in the data set."""
+    negatives = other_classes(state.labels, batch.index, state.count, batch.key)
+    return gathered(state, student.pooled, teacher.pooled, batch.index, negatives)
 
 
-def _distil(student: nn.Module, teacher: Callable | None, loss: Callable, batches: Iterable, steps: int) -> float:
-    """Seconds a step of the plain loop, after the warm-up; loss(student's logits, teacher's logits or None, labels)."""
-    optimiser = torch.optim.SGD(student.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    student.train()
-    for done, (images, labels) in enumerate(islice(batches, WARM_UP + steps)):
-        if done == WARM_UP:
-            start = time.perf_counter()
-        with torch.no_grad():
-            lesson = teacher(images) if teacher else None
-        optimiser.zero_grad()
-        loss(student(images), lesson, labels).backward()
-        optimiser.step()
+TERMS = {"crd": _crd}  # that the usual way computes otherwise
+
+
+def _timed(step: Callable, steps: int) -> float:
+    """Seconds of one, after the warm-up."""
+    for _ in range(WARM_UP):
+        step()
+    start = time.perf_counter()
+    for _ in range(steps):
+        step()
     return (time.perf_counter() - start) / steps
