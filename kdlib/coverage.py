@@ -123,7 +123,9 @@ def all_cases() -> list[Case]:
         for methods in eces + pairs + one_bin * (number == 0):
             cases += [(methods, number, "ece", each) for each in ["kdlib", *others[: 3 if len(methods) == 1 else 2]]]
     repeats = {(1, 2): (1, 5)}  # of a single run, the difference to a row that was repeated
-    return [Case(of, repeats.get((n, len(of)), (n,) * len(of)), metric, each) for of, n, metric, each in cases]
+    both_borrow = [Case(pairs[1], (1, 1), metric, "kdlib") for metric in ("accuracy", "ece", "nll", "brier")]
+    of_each = [Case(of, repeats.get((n, len(of)), (n,) * len(of)), metric, each) for of, n, metric, each in cases]
+    return of_each + both_borrow
 
 
 def simulate(

@@ -82,10 +82,14 @@ Row = dict[int, Measurement]  # a row of a table: its measurements by repeat
 class TrainingNoise(NamedTuple):
     """How much a figure varies from one training to the next."""
 
-    variance: float  # without what the test images make
-    observed: float  # the variance between repeats, with it: what the degrees of freedom belong to
+    observed: float  # the variance between repeats, which the degrees of freedom belong to
+    images: float  # the part of it that the test images make
     freedom: int
     rows: int
+
+    @property
+    def variance(self) -> float:
+        return max(self.observed - self.images, 0.0)
 
 
 def measurement(record: dict, metric: str) -> Measurement:
@@ -123,7 +127,7 @@ def training_noise(rows: Iterable[Row]) -> TrainingNoise | None:
     freedoms = np.array([len(row) - 1 for row in repeated])
     between = np.array([_between(row) for row in repeated])
     observed, images = freedoms @ between / freedoms.sum()
-    return TrainingNoise(max(observed - images, 0.0), observed, int(freedoms.sum()), len(repeated))
+    return TrainingNoise(observed, images, int(freedoms.sum()), len(repeated))
 
 
 def interval(row: Row, noise: TrainingNoise | None = None) -> Interval:
@@ -212,8 +216,11 @@ def _interval(mean: Measurement, sources: list[_Source]) -> Interval:
         stretch = math.sqrt(images / deviations.var(ddof=1)) if mean.doubt else 1.0
         below, above = stretch * np.quantile(deviations, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return Interval(mean.value, mean.least + below, mean.most + above, TEST_IMAGES_ONLY)
-    variance = images + sum(noise.variance / repeats for noise, repeats, _ in sources)
-    uncertainty = sum((noise.observed / repeats) ** 2 / noise.freedom for noise, repeats, _ in sources)
+    shares: dict[TrainingNoise, float] = {}  # an estimate that two rows borrow, or that one lends the other, errs once
+    for noise, repeats, _ in sources:
+        shares[noise] = shares.get(noise, 0.0) + 1 / repeats
+    variance = images + sum(noise.variance * share for noise, share in shares.items())
+    uncertainty = sum((noise.observed * share) ** 2 / noise.freedom for noise, share in shares.items())
     # Where the images explain nearly all that differs, the formula can fall below one degree of freedom, which no
     # estimate has: an interval would be wider than the universe.
     freedom = max(variance**2 / uncertainty, 1.0) if variance and uncertainty else math.inf

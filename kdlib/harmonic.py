@@ -1,7 +1,8 @@
 """The harmonic score of accuracy and calibration over a table, with intervals: study A's ranking.
 
 A score is scaled by the best and the worst row of its table, so that every row's noise is in it. It is therefore
-recomputed in every bootstrap replicate of the whole table, each row with a draw of training noise of its own.
+recomputed in every bootstrap replicate of the whole table, each row with a draw of training noise of its own, whose
+variance is drawn too: it was estimated, by few repeats.
 """
 
 import math
@@ -32,8 +33,9 @@ def scores(table: Mapping[Hashable, Mapping[str, Row]], noises: Mapping[str, Tra
     if not table:
         return Scores({}, TEST_IMAGES_ONLY)
     accuracies, eces = (
-        np.stack([_sample(row[metric], noises[metric], metric, name) for name, row in table.items()])
+        np.stack([_sample(row[metric], spread, metric, name) for name, row in table.items()])
         for metric in ("accuracy", "ece")
+        for spread in [_spread(noises[metric], metric, next(iter(table.values()))[metric])]
     )
     columns = zip(accuracies.T, eces.T, strict=True)
     found = np.stack([harmonic_score(accuracy, ece).numpy() for accuracy, ece in columns], axis=1)
@@ -50,13 +52,15 @@ def interval(scores: Scores, name: Hashable) -> Interval:
     return evidence.interval({0: scores.of[name]})._replace(kind=scores.kind)
 
 
-def mean_difference(scores: Scores, pairs: Iterable[tuple[Hashable, Hashable]]) -> Interval:
-    """The mean over pairs of rows of first minus second, as `evidence.mean_difference`.
+def mean_difference(
+    scores: Scores, pairs: Iterable[tuple[Hashable, Hashable]], shared: Iterable[Hashable] | None = None
+) -> Interval:
+    """The mean over pairs of rows of first minus second; `shared` as in `evidence.mean_difference`.
 
     All pairs are scaled by the same two rows at each end, whose luck their spread does not show: without known training
     noise it decides nothing.
     """
-    found = evidence.mean_difference(({0: scores.of[one]}, {0: scores.of[other]}) for one, other in pairs)
+    found = evidence.mean_difference((({0: scores.of[one]}, {0: scores.of[other]}) for one, other in pairs), shared)
     return found._replace(kind=scores.kind)
 
 
@@ -79,13 +83,23 @@ def lead(scores: Scores, name: Hashable) -> Interval:
     return Interval(ahead.min(), low, high, scores.kind)
 
 
-def _sample(row: Row, noise: TrainingNoise | None, metric: str, name: Hashable) -> np.ndarray:
+def _spread(noise: TrainingNoise | None, metric: str, row: Row) -> np.ndarray | None:
+    """The standard deviation of the training noise in each replicate, common to all rows, since it is one estimate: as
+    it may be, the variance between repeats being known from so few of them. (replicates,)"""
+    if noise is None:
+        return None
+    count = len(next(iter(row.values())).replicates)
+    normal = draws.normal(noise.freedom * count, "variance of training noise", metric).reshape(noise.freedom, count)
+    observed = noise.observed * noise.freedom / (normal**2).sum(0)
+    return np.sqrt((observed - noise.images).clip(0))
+
+
+def _sample(row: Row, spread: np.ndarray | None, metric: str, name: Hashable) -> np.ndarray:
     """The row's figure as measured, then its replicates: (1 + replicates,)."""
     mean = evidence.average(row.values())
     # Resampling adds noise, and to an ECE noise is bias: only around the measured value are rows of different
     # calibration scaled by comparable figures.
     replicates = mean.value + mean.replicates - mean.replicates.mean()
-    if noise:
-        normal = draws.normal(len(replicates), "training noise", metric, name)
-        replicates += normal * math.sqrt(noise.variance / len(row))
+    if spread is not None:
+        replicates += draws.normal(len(replicates), "training noise", metric, name) * spread / math.sqrt(len(row))
     return np.concatenate([[mean.value], replicates])

@@ -20,7 +20,8 @@ def record(run: Run | str, store: Store | None = None) -> dict:
 
 
 def model(run: Run | str, store: Store | None = None) -> torch.nn.Module:
-    """The run's network with its last weights, in evaluation mode, on the CPU; it takes normalised images."""
+    """The run's network with its last weights, in evaluation mode, on the CPU; it takes images as
+    `kdlib.data.batches.Images(run).normalise` makes them of uint8 pixels."""
     store = store or Store()
     run = _run(run, store)
     weights = store.weights(run.key)

@@ -1,8 +1,8 @@
 """The one training loop: students that see the same batches, in lock-step, with the teachers that any of them needs.
 
-Nobody's result depends on company: a student gives the same bits alone, in any group, beside any number of threads and
-after a stop and resume, because it owns its network, optimiser and random numbers, and a teacher goes forward in chunks
-of a fixed size.
+Nobody's result depends on company: a student gives the same bits in any group, beside any number of other threads and
+after a stop and resume, because it owns its network and optimiser, what is drawn is keyed by the batch, and a teacher
+goes forward in chunks of a fixed size. (A large run that is alone gets all cores: the bits are those of that number.)
 """
 
 import ctypes

@@ -105,7 +105,7 @@ class Run:
 
     `seed` draws the initial weights; `data_seed` the order of the images and their augmentation. A teacher is a run
     itself and teaches with its last epoch's weights. Rates: `lr` at the first epoch; `schedule` "cosine" to zero over
-    `epochs`, or "multistep", x0.1 at each of `milestones` (epochs). `held_out` is the number of held-out training
+    `epochs`, or "multistep", x0.1 at each of `milestones` (none: constant). `held_out` is the number of held-out
     images a class (None: the data set's own; 0: none, then no best epoch and no temperature). `imbalance_factor` is the
     largest class by the smallest in a long tail of the other images (1: none). `image_size` is the side after 2 x 2
     means (None: as it is). `mixing_alpha` is that of the mixing's Beta distribution. `width` is for networks that have
@@ -158,6 +158,10 @@ class Run:
             value = getattr(self, name)
             if value is not None and value < low:
                 raise KdlibError(f"{name} is {value}: give {low} or more.")
+        if self.momentum >= 1:
+            raise KdlibError(f"momentum is {self.momentum}: give a value below 1, or no step is ever forgotten.")
+        if self.milestones and self.schedule != "multistep":
+            raise KdlibError(f'The schedule "{self.schedule}" has no milestones: give schedule="multistep" with them.')
         if self.mixing_alpha <= 0:
             raise KdlibError(f"mixing_alpha is {self.mixing_alpha}: give a value above 0.")
         if self.mixing == "none" and self.mixing_alpha != 1:

@@ -3,14 +3,17 @@
 import contextlib
 import json
 import shutil
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pandas as pd
 from filelock import Timeout
 
 from kdlib.registry import KdlibError, unknown
+from kdlib.run import Run
 from kdlib.store import EVALUATIONS, Store, dump
 
+DEFAULTS = {f.name: f.default for f in fields(Run) if f.default is not MISSING}
 TEACHER_BYTES = 2_000_000  # weights of teachers up to this size are exported, so that students can be added to them
 
 
@@ -46,12 +49,17 @@ def select(store: Store, conditions: list[str]) -> list[dict]:
         name, equals, value = condition.partition("=")
         if not equals:
             raise KdlibError(f"'{condition}' is no condition: write NAME=VALUE, such as network=cnn2.")
-        known = {k for row in rows for k in row}
+        known = {k for row in rows for k in row} | DEFAULTS.keys()
         meant = {name} & known or {k for k in known if k.endswith(f".{name}")}
         if rows and not meant:
             raise KdlibError(unknown("name of a condition", name, sorted(known)))
-        rows = [row for row in rows if any(k in meant and _same(v, value) for k, v in row.items())]
+        rows = [row for row in rows if any(_same(_stated(row, k), value) for k in meant)]
     return rows
+
+
+def _stated(row: dict, name: str):
+    """A field that a spec leaves out has its default."""
+    return row.get(name, DEFAULTS.get(name) if "network" in row else None)
 
 
 def listing(rows: list[dict]) -> str:

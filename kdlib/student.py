@@ -1,4 +1,4 @@
-"""A student: one run in training, which owns its network, optimiser and random numbers."""
+"""A student: one run in training, which owns its network and optimiser."""
 
 import math
 import time
@@ -27,7 +27,7 @@ class Student:
         self.epoch = 0  # epochs finished
         self.seconds = 0.0
         self.history: list[dict] = []
-        self.best: dict | None = None  # epoch, accuracy, nll, state (weights)
+        self.best: dict | None = None  # epoch, accuracy, nll, weights
         self.failure: str | None = None
 
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -136,7 +136,7 @@ class Student:
         return {
             "weights": self.model.state_dict(),
             "momentum": momentum,
-            "states": [state and state.state_dict() for state in self.states],
+            "states": [None if state is None else state.state_dict() for state in self.states],
             **{name: getattr(self, name) for name in ("epoch", "seconds", "history", "best", "failure")},
         }
 

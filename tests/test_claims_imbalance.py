@@ -141,7 +141,7 @@ def crd_and_rkd(name):
 @pytest.mark.parametrize(
     ("figures", "expected"),
     [
-        (lambda name: (0.7 + 0.03 * (name.kd == "crd") + 0.05 * name.mixup, 0.1), "holds"),
+        (lambda name: (0.7 + 0.03 * (name.kd == "crd"), 0.1 - 0.02 * (name.kd == "crd") - 0.01 * name.mixup), "holds"),
         (lambda name: (0.7 + 0.03 * (name.kd == "rkd") + 0.05 * name.mixup, 0.1), "fails"),
         (crd_and_rkd, "undecided"),
     ],
@@ -292,7 +292,7 @@ def test_scores_and_their_intervals_by_a_slow_recomputation():
         }
         for name, accuracy, ece, repeats in [("a", 0.6, 0.2, 1), ("b", 0.7, 0.1, 2), ("c", 0.65, 0.15, 1)]
     }
-    noises = {"accuracy": TrainingNoise(0.01**2, 0.02**2, 4, 3), "ece": TrainingNoise(0.005**2, 0.02**2, 4, 3)}
+    noises = {"accuracy": TrainingNoise(0.02**2, 0.01**2, 4, 3), "ece": TrainingNoise(0.02**2, 0.018**2, 3, 3)}
     found = harmonic.scores(table, noises)
     for replicate in range(10):
         columns = []
@@ -303,8 +303,11 @@ def test_scores_and_their_intervals_by_a_slow_recomputation():
                 value = np.mean([one.value for one in repeats])
                 resampled = [np.mean([one.replicates[k] for one in repeats]) for k in range(500)]
                 luck = stats.norm.ppf(draws.uniform(500, "training noise", metric, name)[replicate])
+                known_by = stats.norm.ppf(draws.uniform(noise.freedom * 500, "variance of training noise", metric))
+                chi_square = sum(known_by.reshape(noise.freedom, 500)[:, replicate] ** 2)
+                variance = max(noise.observed * noise.freedom / chi_square - noise.images, 0)
                 centred = value + resampled[replicate] - np.mean(resampled)
-                columns[-1].append(centred + luck * math.sqrt(noise.variance / len(repeats)))
+                columns[-1].append(centred + luck * math.sqrt(variance / len(repeats)))
         slow = harmonic_score(*columns).tolist()
         assert [score.replicates[replicate] for score in found.of.values()] == pytest.approx(slow)
     # a: worst in both; b, whose mean ECE is .105: best in both; c: accuracy 1/2, ECE (.15 - .105) / (.2 - .105)
@@ -320,7 +323,7 @@ def test_scores_and_their_intervals_by_a_slow_recomputation():
 def test_without_training_noise_scores_are_of_test_images_only():
     values = {"a": 0.1, "b": 0.2}
     table = {a: {m: {0: measured(v, [v, v + 0.01])} for m in ("accuracy", "ece")} for a, v in values.items()}
-    for noises in ({"accuracy": None, "ece": None}, {"accuracy": TrainingNoise(1e-4, 1e-4, 4, 1), "ece": None}):
+    for noises in ({"accuracy": None, "ece": None}, {"accuracy": TrainingNoise(1e-4, 0.0, 4, 1), "ece": None}):
         found = harmonic.scores(table, noises)
         assert found.kind == TEST_IMAGES_ONLY and not harmonic.lead(found, "a").decides
         assert not harmonic.mean_difference(found, [("a", "b")] * 2).decides

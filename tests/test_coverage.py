@@ -49,6 +49,7 @@ SHORT = [
     Case(("ECE .01",), (0,), "brier"),
     Case(("ECE .01", "ECE .02"), (0, 0), "accuracy"),
     Case(("ECE .01", "ECE .02"), (0, 0), "brier"),
+    Case(("ECE .01", "ECE .02"), (1, 1), "accuracy"),
     Case(("ECE 0",), (0,), "ece"),
     Case(("ECE .01",), (0,), "ece"),
     Case(("ECE .02",), (0,), "ece"),

@@ -97,7 +97,7 @@ def test_pooled_training_noise_weighs_rows_by_their_freedom():
 
 
 def test_a_single_run_borrows():
-    noise = TrainingNoise(0.02**2, 0.025**2, 4, 1)
+    noise = TrainingNoise(0.025**2, 0.025**2 - 0.02**2, 4, 1)
     found = interval(row(0.7), noise)
     variance = IMAGES.var(ddof=1) + 0.02**2
     half = stats.t.ppf(0.975, variance**2 / (0.025**4 / 4)) * math.sqrt(variance)
@@ -108,7 +108,7 @@ def test_a_single_run_borrows():
 
 def test_three_repeats_stand_on_their_own():
     three = row(0.7, 0.71, 0.73)
-    assert interval(three, TrainingNoise(1, 1, 4, 1)) == interval(three)
+    assert interval(three, TrainingNoise(1, 0, 4, 1)) == interval(three)
 
 
 def test_paired_repeats_cancel_what_they_share():
@@ -122,7 +122,7 @@ def test_paired_repeats_cancel_what_they_share():
 
 
 def test_difference_of_one_and_five_repeats_by_hand():
-    plain, noise = row(0.70, 0.72, 0.71, 0.69, 0.73, seed=1), TrainingNoise(1e-4, 2e-4, 4, 1)
+    plain, noise = row(0.70, 0.72, 0.71, 0.69, 0.73, seed=1), TrainingNoise(2e-4, 1e-4, 4, 1)
     own = training_noise([plain])
     found = difference({0: measured(0.75)}, plain, noise)
     images = (IMAGES - np.mean([one.replicates for one in plain.values()], axis=0)).var(ddof=1)
@@ -132,7 +132,19 @@ def test_difference_of_one_and_five_repeats_by_hand():
     assert (found.estimate, found.low, found.high) == pytest.approx((0.04, 0.04 - half, 0.04 + half))
 
 
-@pytest.mark.parametrize("noise", [None, TrainingNoise(1e-4, 2e-4, 4, 2)])
+def test_an_estimate_that_both_rows_borrow_errs_once():
+    """Were it counted as two independent ones, a difference would have 8 degrees of freedom, and cover 91.8%."""
+    still = np.zeros(500)
+    noise = TrainingNoise(1e-4, 0.0, 4, 1)
+    found = difference({0: measured(0.75, still)}, {0: measured(0.7, still)}, noise)
+    assert found.high - found.estimate == pytest.approx(stats.t.ppf(0.975, 4) * math.sqrt(2e-4))
+    lender = {repeat: measured(value, still) for repeat, value in enumerate([0.70, 0.72, 0.71, 0.69, 0.73])}
+    own = training_noise([lender])
+    found = difference({0: measured(0.75, still)}, lender, own)
+    assert found.high - found.estimate == pytest.approx(stats.t.ppf(0.975, 4) * math.sqrt(own.variance * 1.2))
+
+
+@pytest.mark.parametrize("noise", [None, TrainingNoise(2e-4, 1e-4, 4, 2)])
 def test_difference_is_antisymmetric(noise):
     this, that = row(0.7, 0.72, seed=1), row(0.6, 0.61, seed=2)
     forth, back = difference(this, that, noise), difference(that, this, noise)
@@ -223,7 +235,7 @@ def test_ends_stay_where_the_metric_can_be():
 def test_a_row_that_is_always_right_has_no_width():
     perfect = {repeat: measured(1.0, np.zeros(500), ceiling=1.0) for repeat in range(3)}
     assert interval(perfect)[:3] == (1, 1, 1)
-    assert interval({0: perfect[0]}, TrainingNoise(0.0, 1e-4, 4, 1))[:3] == (1, 1, 1)
+    assert interval({0: perfect[0]}, TrainingNoise(1e-4, 1e-4, 4, 1))[:3] == (1, 1, 1)
 
 
 def test_what_is_missing_is_said():
@@ -238,7 +250,7 @@ def test_alike_networks_with_large_training_noise_still_have_an_interval():
     rng = np.random.default_rng(0)
     shared = rng.normal(0, 1e-2, 500)
     rows = [{0: Measurement(v, v + shared + rng.normal(0, 1e-6, 500), v, v)} for v in (0.5, 0.501)]
-    noise = TrainingNoise(variance=1e-9, observed=1e-4, freedom=4, rows=1)
+    noise = TrainingNoise(observed=1e-4, images=1e-4 - 1e-9, freedom=4, rows=1)
     found = difference(*rows, noise)
     variance = (rows[0][0].replicates - rows[1][0].replicates).var(ddof=1) + 2e-9
     assert found.high - found.estimate == pytest.approx(stats.t.ppf(0.975, 1) * variance**0.5, rel=1e-6)

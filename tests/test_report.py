@@ -183,7 +183,7 @@ def test_a_notebook_becomes_one_html_file_and_one_json(tmp_path, capfd, monkeypa
     facts = json.loads(page.with_suffix(".json").read_text())
     assert facts["measured"] == [44, 45] and facts["scale"] == "digits, 3 epochs"
     assert facts["rows"] == [{"T": 1, "accuracy": 0.5}, {"T": 2, "accuracy": None}]
-    assert facts["parameters"]["epochs"] == 3 and facts["changed"] == ["epochs"]
+    assert facts["parameters"]["epochs"] == 3 and facts["changed"] == facts["adjusted"] == ["epochs"]
 
     html = page.read_text()
     soup = BeautifulSoup(html, "html.parser")

@@ -114,9 +114,10 @@ def plain(**fields):
     "four", [4, 4.0, np.int64(4), np.float32(4), np.uint8(4), np.array(4), torch.tensor(4)], ids=repr
 )
 def test_four_is_four(four):
-    same = grid_cell(four, four, four, lr=four, milestones=[four], width=four)
-    assert same.key == grid_cell(4, 4, 4, lr=4, milestones=(4,), width=4).key
-    assert same == grid_cell(4, 4, 4, lr=4, milestones=(4,), width=4)
+    steps = {"schedule": "multistep"}
+    same = grid_cell(four, four, four, lr=four, milestones=[four], width=four, **steps)
+    assert same.key == grid_cell(4, 4, 4, lr=4, milestones=(4,), width=4, **steps).key
+    assert same == grid_cell(4, 4, 4, lr=4, milestones=(4,), width=4, **steps)
 
 
 def test_a_default_that_is_given_is_left_out():
@@ -168,6 +169,8 @@ def test_every_field_counts():
         fields = {**same, name: value}
         if name in ("data", "image_size"):  # a teacher sees the same images
             fields |= {"teachers": (plain(**{name: value}),)}
+        if name == "milestones":  # only this schedule has them
+            fields |= {"schedule": other["schedule"]}
         keys.add(Run(**fields).key)
     assert len(keys) == len(other) + 1
 
@@ -256,6 +259,8 @@ BAD = {
     "mixing_alpha is 0.0: give a value above 0": {"mixing": "mixup", "mixing_alpha": 0},
     "mixing_alpha is 0.1, but nothing is mixed": {"mixing_alpha": 0.1},
     "Unknown mixing 'mixip': did you mean 'mixup'": {"mixing": "mixip"},
+    "momentum is 1.5: give a value below 1": {"momentum": 1.5},
+    'The schedule "cosine" has no milestones: give schedule="multistep"': {"milestones": [5]},
     "milestones is 5: give a list": {"milestones": 5},
     "milestones is '10': give a list": {"milestones": "10"},
     "Unknown data set 'cifar1o': did you mean 'cifar10'\\? Known: digits, cifar10, cifar100": {"data": "cifar1o"},

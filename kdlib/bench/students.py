@@ -17,7 +17,7 @@ METHODS = (KD, Term("crd", 0.5 * 0.8, negatives=4096), Term("rkd", 0.5), Term("a
 OBJECTIVES = 4  # of teachers, and of students
 HALVES = 2  # without and with mixup
 EPOCHS, IMAGES = 12, 11_165  # of the study on CPUs: CIFAR-10, imbalance factor 100
-TERMS = (
+NOT_COUNTED = (
     "Both sides train students by all four methods; the usual way has its images stored at 16 x 16 already. "
     "Cross-entropy stands for all label objectives. Not counted on either side: mixup, evaluation, checkpoints, "
     "start-up."
@@ -73,7 +73,8 @@ def study(
     images: int = IMAGES,
     teacher: str = "resnet20",
 ) -> Result:
-    """All of study A at 16 x 16: 128 resnet8 students, 8 twins without teacher and 8 resnet20 teachers, trained too.
+    """Study A at 16 x 16: 128 resnet8 students, 8 twins without teacher and 8 resnet20 teachers, trained too; its
+    controls and repeats apart.
 
     Costs of one step, added up by how many runs there are of each kind. Our group has the students and twins of
     `objectives` label objectives out of 4, and all of their teachers.
@@ -124,7 +125,7 @@ def study(
             f"students and twins: {_ratio(learning, times * len(group.runs))}. Teachers: "
             f"{_ratio(training, len(teachers))}.",
             f"our group: {len(students)} students (4 methods, 4 teachers) and {len(twins)} without teacher, of the "
-            f"{times * len(group.runs):.0f} of a half; its teachers' forward passes count once a half. {TERMS}",
+            f"{times * len(group.runs):.0f} of a half; its teachers' forward passes count once a half. {NOT_COUNTED}",
             f"the usual way: {'; '.join(f'{kind}, {one.speeds}' for kind, one in alone.items())}; teacher, "
             f"{one_teacher.speeds}. Vanilla KD. {usual_parts}.",
         ),

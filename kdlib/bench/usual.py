@@ -1,6 +1,6 @@
-"""The usual way: what most public code does. Networks and loss terms are ours, so that the way alone is compared.
+"""The usual way: what most public code does. Networks and losses are ours, so that the way alone is compared.
 
-One run a process, contiguous tensors, PIL transforms in a DataLoader, the teacher forward in every run, plain SGD,
+One run a process, contiguous tensors, PIL transforms in a DataLoader, the teacher forward in every run, SGD not fused,
 torch's own threads on all cores; CRD gathers the bank's rows of every image.
 """
 
@@ -30,7 +30,7 @@ from kdlib.run import Run
 from kdlib.student import Student, term_state
 
 WARM_UP = 2  # steps that do not count
-ENDLESS = 10**7  # images: the workers read on while the last steps are timed
+ENDLESS = 10**7  # images, which the workers read on while the last steps are timed
 
 
 @contextmanager
@@ -116,7 +116,7 @@ class Plain:
         self.features = Student.needs_features(run)
         self.losses = [TERMS.get(term.name) or terms[term.name].load() for term in run.objective]
         self.states = [term_state(term, run, self.images, torch.device("cpu")) for term in run.objective]
-        learning = nn.ModuleList([self.student, *filter(None, self.states)]).parameters()
+        learning = nn.ModuleList([self.student, *(state for state in self.states if state is not None)]).parameters()
         self.optimiser = torch.optim.SGD(learning, lr=0.01, momentum=0.9, weight_decay=5e-4)
         self.steps = count()
 
@@ -204,7 +204,7 @@ def _one_side(crd: CRD, side: int, anchors: Tensor, bank: Tensor, rows: Tensor) 
 
 
 def _crd(batch: Batch, student: Output, teacher: Output, state: CRD, **_) -> Tensor:
-    """The negatives are drawn as ours are, faster than the usual draw an image in the data set."""
+    """Negatives come from our sampler, which favours the usual way: it draws them image by image."""
     negatives = other_classes(state.labels, batch.index, state.count, batch.key)
     return gathered(state, student.pooled, teacher.pooled, batch.index, negatives)
 

@@ -112,14 +112,15 @@ def a5(rows: Rows, data: str, factor: float) -> Verdict:
     table = _table(rows, data, factor)
     scores = _harmonic(rows, table)
     pairs = _against_each(table, "kd", "crd", KD)
-    found = {minus: harmonic.mean_difference(scores, these) for minus, these in pairs.items()}
+    found = {minus: harmonic.mean_difference(scores, these, _teachers(these)) for minus, these in pairs.items()}
     return Verdict(all_of(map(above(0), found.values())), f"CRD: {listed(found, 'harmonic score')}")
 
 
 def a6(rows: Rows, data: str, factor: float) -> Verdict:
     """Vanilla KD is less accurate than CRD and than RKD."""
     table = _table(rows, data, factor)
-    found = {f"minus {KD[other]}": mean_difference(rows, _pairs(table, "kd", "kd", other)) for other in ("crd", "rkd")}
+    pairs = {f"minus {KD[other]}": _pairs(table, "kd", "kd", other) for other in ("crd", "rkd")}
+    found = {minus: mean_difference(rows, these, shared=_teachers(these)) for minus, these in pairs.items()}
     return Verdict(all_of(map(below(0), found.values())), f"vanilla KD: {listed(found)}")
 
 
@@ -178,6 +179,11 @@ def _table(rows: Rows, data: str, factor: float) -> list[Student]:
 def _pairs(table: Iterable[Student], factor: str, one, other) -> list[tuple[Student, Student]]:
     """The rows with `one` of the factor, each beside the row that has `other` and is the same in all else."""
     return [(row, row._replace(**{factor: other})) for row in table if getattr(row, factor) == one]
+
+
+def _teachers(pairs: Iterable[tuple[Student, Student]]) -> list[tuple]:
+    """The teacher that both of a pair have: a way to distil passes on more or less of its luck, to all of its pairs."""
+    return [(one.teacher_objective, one.mixup) for one, _ in pairs]
 
 
 def _against_each(table: Iterable[Student], factor: str, one: str, words: dict[str, str]) -> dict[str, list]:

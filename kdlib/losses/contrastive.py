@@ -135,7 +135,8 @@ def other_classes(labels: Tensor, index: Tensor, k: int, key: tuple) -> Tensor:
     # The images of other classes stand in one random order a step, and each row walks through them, round and round,
     # from its own start by its own stride, coprime to their number so that none comes twice. By the random order alone
     # every row is a uniform random subset; rows of one step share that order, so their overlaps are not those of
-    # independent draws. Those would take a random order a row, which costs more than the loss.
+    # independent draws. Those would take a random order a row, which costs more than the loss. (% of uint64 by int64
+    # rounds to float64, so starts and strides take fewer values than there are images; rows are no less random by it.)
     start, stride = (draws.words(2 * len(index), *key, "crd walks").reshape(2, -1) % counts).astype("int64")
     start, stride = start.tolist(), _coprime(stride, counts).tolist()
     order = torch.from_numpy(draws.permutation(len(labels), *key, "crd order")).to(labels.device)

@@ -110,6 +110,7 @@ def execute(notebook: Path, profile: str, parameters: dict[str, Any], reports: P
         "seconds": round(time.monotonic() - started, 1),
         "parameters": {name: p.default for name, p in declared(notebook).items()} | parameters,
         "changed": sorted(parameters),
+        "adjusted": sorted(adjusted(notebook, profile, parameters)),
         "command": command(notebook, profile, parameters),
         "provenance": made,
     }
@@ -124,10 +125,15 @@ def execute(notebook: Path, profile: str, parameters: dict[str, Any], reports: P
     return html
 
 
+def adjusted(notebook: Path, profile: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that the profile says otherwise, or not at all."""
+    said = {name: p.default for name, p in declared(notebook).items()} | check(notebook, _profile(notebook, profile))
+    return {name: value for name, value in parameters.items() if said[name] != value}
+
+
 def command(notebook: Path, profile: str, parameters: dict[str, Any]) -> str:
     """What to type to get the same: -p only for what the profile does not say."""
-    said = check(notebook, _profile(notebook, profile))
-    own = [f"{name}={json.dumps(value)}" for name, value in parameters.items() if said.get(name, ...) != value]
+    own = [f"{name}={json.dumps(value)}" for name, value in adjusted(notebook, profile, parameters).items()]
     options = ["--profile", profile] * (profile != DEFAULT_PROFILE) + [word for p in own for word in ("-p", p)]
     return shlex.join(["python", "-m", "kdlib", "report", notebook.stem, *options])
 
