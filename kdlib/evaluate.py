@@ -99,6 +99,19 @@ def batch_ece(members: list[Tensor], labels: Tensor, *, batch_size=128, bins=15)
     return {"ece": sum(eces) / len(batches), "ece_floor": sum(floors) / len(batches)}
 
 
+@evaluations.register("thirds", version=1, members=1)
+def thirds(members: list[Tensor], labels: Tensor) -> dict[str, float]:
+    """Mean confidence and accuracy over the test images of the head's, the middle's and the tail's classes. A network
+    whose ECE is small can still be too sure of rare classes and not sure enough of frequent ones."""
+    confidence, answer = members[0].softmax(1).max(1)
+    found = {}
+    for third, classes in metrics.thirds(members[0].shape[1])._asdict().items():
+        inside = (labels >= classes.start) & (labels < classes.stop)
+        found[f"{third}_confidence"] = confidence[inside].mean()
+        found[f"{third}_accuracy"] = (answer == labels)[inside].double().mean()
+    return found
+
+
 def _changed(name: str, params: dict[str, Any]) -> dict[str, Any]:
     """The parameters that differ from their defaults, each of its default's type."""
     known = evaluations[name].parameters

@@ -10,7 +10,7 @@ import torch
 
 import kdlib
 from kdlib import KdlibError, draws, lookup
-from kdlib.evaluate import attempt, batch_ece, ece, evaluation_key, evaluations
+from kdlib.evaluate import attempt, batch_ece, ece, evaluation_key, evaluations, thirds
 from kdlib.registry import Registry
 from kdlib.store import Store, dump
 
@@ -37,6 +37,14 @@ def registered(monkeypatch):
     def agreement(members, labels, *, of=0):
         first, last = members[of].argmax(1), members[-1].argmax(1)
         return {"agree": (first == last).double().mean(), "right": (first == labels).double().mean()}
+
+
+def test_thirds_by_hand():
+    """Four classes, head 0, middle 1 and 2, tail 3; two images of the head and one of each other, all said to be 0."""
+    logits = torch.tensor([[0.7, 0.1, 0.1, 0.1]], dtype=torch.float64).log().repeat(5, 1)
+    found = thirds([logits], torch.tensor([0, 1, 2, 0, 3]))
+    assert found == {f"{third}_confidence": pytest.approx(0.7) for third in ("head", "middle", "tail")} | {
+        "head_accuracy": 1, "middle_accuracy": 0, "tail_accuracy": 0}  # fmt: skip
 
 
 # Keys ----------------------------------------------------------------------------------------------------------------
@@ -240,4 +248,4 @@ def test_mistakes_get_one_sentence(copied, trained, registered):
 
 
 def test_the_registry_is_the_packages():
-    assert isinstance(kdlib.evaluations, Registry) and list(kdlib.evaluations) == ["ece", "batch_ece"]
+    assert isinstance(kdlib.evaluations, Registry) and list(kdlib.evaluations) == ["ece", "batch_ece", "thirds"]

@@ -56,7 +56,7 @@ def students(
             f"{usual_ms / 1e3 / (parts['students'] / count):.3g} x. Our time goes to {shares(parts)}."
         ),
         details=(
-            f"{count} x {student} <- {teacher} at {SIDE} x {SIDE}, batch {batch} (the study's is 128) to keep a round "
+            f"{teacher} -> {count} x {student} at {SIDE} x {SIDE}, batch {batch} (the study's is 128) to keep a round "
             f"short; {steps} steps a round, {turns}; images: {source}",
             f"the usual way, {alone.speeds}. {usual_parts}. Ours: {1e3 * batch / ours_ms:.0f} images/s of one student. "
             "Not counted: start-up of its process.",

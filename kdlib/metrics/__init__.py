@@ -16,7 +16,7 @@ from kdlib.metrics.binned import (
 )
 from kdlib.metrics.bootstrap import bootstrap, bootstrap_scores
 from kdlib.metrics.noise import ece_noise_floor
-from kdlib.metrics.scores import accuracy, brier, brier_decomposition, harmonic_score, nll, third_accuracies
+from kdlib.metrics.scores import accuracy, brier, brier_decomposition, harmonic_score, nll, third_accuracies, thirds
 from kdlib.metrics.smooth import smooth_ece
 from kdlib.metrics.temperature import fit_temperature
 
@@ -40,5 +40,6 @@ __all__ = [
     "reliability",
     "smooth_ece",
     "third_accuracies",
+    "thirds",
     "underconfidence_error",
 ]

@@ -1,6 +1,6 @@
 """Accuracy, proper scores, and what is built on them. `probs` is (N, K), `labels` (N,)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -64,26 +64,34 @@ def harmonic_score(accuracies: Tensor, eces: Tensor) -> Tensor:
     return torch.where(total > 0, 2 * a * (1 - e) / total.clamp(min=1e-300), 0.0)
 
 
-class ThirdAccuracies(NamedTuple):
-    """Accuracies over the test images of the head's, the middle's and the tail's classes, 0..1."""
+class Thirds(NamedTuple):
+    """Something of the head's, of the middle's and of the tail's classes."""
 
-    head: float
-    middle: float
-    tail: float
+    head: Any
+    middle: Any
+    tail: Any
 
 
-def third_accuracies(confusion: Tensor) -> ThirdAccuracies:
-    """From a confusion matrix (K, K), rows the true classes, the most frequent in training first.
+def thirds(num_classes: int) -> Thirds:
+    """The classes of each third as ranges, the most frequent in training first.
 
     Head and tail are K // 3 classes each, the middle is the rest: 3, 4 and 3 of 10.
     """
+    if num_classes < 3:
+        raise KdlibError(f"{num_classes} classes have no head, middle and tail: give 3 or more.")
+    outer = num_classes // 3
+    return Thirds(range(outer), range(outer, num_classes - outer), range(num_classes - outer, num_classes))
+
+
+def third_accuracies(confusion: Tensor) -> Thirds:
+    """Accuracies, 0..1, over the test images of each of the `thirds`, from a confusion matrix (K, K), rows the true
+    classes."""
     confusion = torch.as_tensor(confusion, dtype=torch.float64)
     classes = len(confusion)
-    if confusion.shape != (classes, classes) or classes < 3:
-        raise KdlibError(f"A confusion matrix of shape {tuple(confusion.shape)}: give (K, K) with 3 classes or more.")
-    outer = classes // 3
-    thirds = (slice(outer), slice(outer, classes - outer), slice(classes - outer, None))
-    return ThirdAccuracies(*[(confusion.diag()[t].sum() / confusion[t].sum()).item() for t in thirds])
+    if confusion.shape != (classes, classes):
+        raise KdlibError(f"A confusion matrix of shape {tuple(confusion.shape)}: give (K, K).")
+    parts = map(list, thirds(classes))
+    return Thirds(*[(confusion.diag()[part].sum() / confusion[part].sum()).item() for part in parts])
 
 
 def _isotonic(forecast: Tensor, outcome: Tensor) -> Tensor:

@@ -8,9 +8,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from kdlib.metrics.scores import Thirds, thirds
 from kdlib.plots.style import METHODS, dots, key, legend, levels, present
 
-THIRDS = ("head", "middle", "tail")
+THIRDS = Thirds._fields
 
 
 def class_histogram(counts: Mapping[float, Sequence[int]], class_names: Sequence[str]) -> Figure:
@@ -26,8 +27,7 @@ def class_histogram(counts: Mapping[float, Sequence[int]], class_names: Sequence
         label = f"imbalance factor {factor:g}: {sum(images):,} images"
         axis.stairs(images, np.arange(len(images) + 1) - 0.5, color=colour, linewidth=2, baseline=None, label=label)
         axis.plot(classes, images[0] * factor ** (-classes / (len(classes) - 1)), "--", color=colour, linewidth=1)
-    third = len(classes) // 3  # 3, 4 and 3 of ten classes
-    edges = np.array([0, third, len(classes) - third, len(classes)]) - 0.5
+    edges = np.array([0, *(part.stop for part in thirds(len(classes)))]) - 0.5
     for edge in edges[1:3]:
         axis.axvline(edge, color="#999999", linewidth=0.8)
     for name, middle in zip(THIRDS, (edges[:-1] + edges[1:]) / 2, strict=True):
@@ -53,7 +53,7 @@ def third_accuracies(rows: pd.DataFrame) -> Figure:
     objectives, colours = levels(rows["student_objective"]), present(rows["kd"], METHODS, "kd")
     size = (2.6 * len(objectives) + 1.9, 3.9)
     figure, axes = plt.subplots(1, len(objectives), figsize=size, sharey=True, squeeze=False)
-    beside = 0.2 * (np.arange(len(colours)) - (len(colours) - 1) / 2)
+    beside = min(0.2, 0.84 / len(colours)) * (np.arange(len(colours)) - (len(colours) - 1) / 2)
     for axis, objective in zip(axes[0], objectives, strict=True):
         inside = rows[rows["student_objective"] == objective]
         for (method, colour), shift in zip(colours.items(), beside, strict=True):

@@ -43,13 +43,14 @@ def temperature_lines(
 
     `cells` has a row a repeat of a cell (which are averaged) or a row a cell; columns "<column> low" and "<column>
     high" are drawn as its interval. `without` has a row an alpha, the same objective less the teacher's term: a dotted
-    line in the alpha's colour, at the right.
+    line in the alpha's colour, at the right, where the teacher's term is weakest.
     """
     figure, axes = plt.subplots(1, len(columns), figsize=(4.6 * len(columns), 4.1), squeeze=False)
     alphas = sorted(cells["alpha"].unique())
     for axis, (column, title) in zip(axes[0], columns.items(), strict=True):
         for alpha, colour in zip(alphas, shades(len(alphas)), strict=True):
             line = cells[cells["alpha"] == alpha].groupby("temperature").mean(numeric_only=True)
+            line.index *= 1 + 0.025 * (alphas.index(alpha) - len(alphas) // 2)  # beside each other, to be told apart
             axis.plot(line.index, line[column], marker="o", markersize=4, color=colour, label=f"α {alpha:g}")
             if f"{column} low" in line:
                 axis.vlines(line.index, line[f"{column} low"], line[f"{column} high"], color=colour, alpha=0.5)
@@ -60,7 +61,7 @@ def temperature_lines(
         if len(values):
             axis.axhspan(values.min(), values.max(), color=ROLES["plain"], alpha=0.18, linewidth=0)
             axis.axhline(values.mean(), color=ROLES["plain"], linestyle="--", label="plain student")
-        axis.set(title=title, xlabel="temperature T (log scale)", ylabel=title, xscale="log")
+        axis.set(title=title, xlabel="temperature T (log scale)", xscale="log")
         ticks = sorted(cells["temperature"].unique())
         axis.set_xticks(ticks, [f"{t:g}" for t in ticks], rotation=45, fontsize=8)
         axis.minorticks_off()

@@ -25,6 +25,7 @@ ROLES = {
 # Green and vermilion say better and worse (`forest`), so that none of study A's methods has them.
 METHODS = {
     "none": ROLES["plain"],
+    "control": "#AAAAAA",
     "teacher": ROLES["teacher"],
     "vanilla KD": "#000000",
     "CRD": "#E69F00",
