@@ -27,7 +27,7 @@ from kdlib.registry import KdlibError
 LEVEL = 0.95
 TEST_IMAGES_ONLY = "test images only"
 _CEILINGS = {"accuracy": 1.0, "ece": 1.0, "nll": math.inf, "brier": 2.0}
-_FEW = 3  # repeats below which a borrowed training variance is better than the row's own
+_FEW = 3  # repeats below which a borrowed training variance is better than the row's own, and pairs tell nothing of it
 _NOISE = stats.norm.ppf([(1 + 0.9) / 2, (1 + 1 / 3) / 2])  # standard errors: the middle 90%, the middle third
 # What taking off noise adds to the variance, in squared standard errors of each bin that noise can explain: between .25
 # and .39 for gaps of 0 to 2 standard errors, by integration over the normal distribution.
@@ -156,6 +156,7 @@ def mean_difference(pairs: Iterable[tuple[Row, Row]], shared: Iterable[Hashable]
     The pairs stand for all that could have been: what they differ by, from whatever cause, is their noise. They share
     their test images, too, which a bootstrap over the pairs alone would leave out. Pairs of one teacher or rival have
     its luck in common: `shared` names it for each pair, and the means of those with the same name are what varies.
+    Two of them can be alike by chance, and would make an interval far too short: below three, nothing is decided.
     """
     differences = [average(row.values()) - average(other.values()) for row, other in pairs]
     what = "pairs"
@@ -165,7 +166,8 @@ def mean_difference(pairs: Iterable[tuple[Row, Row]], shared: Iterable[Hashable]
             groups.setdefault(name, []).append(one)
         differences, what = [average(group) for group in groups.values()], "groups of pairs"
     by_number = dict(enumerate(differences))
-    return _interval(average(differences), [_source(by_number, None, what)])
+    known = by_number if len(by_number) >= _FEW else {}
+    return _interval(average(differences), [_source(known, None, what)])
 
 
 def rank_correlation(first: Iterable[float], second: Iterable[float]) -> Interval:

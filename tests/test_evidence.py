@@ -132,6 +132,14 @@ def test_difference_of_one_and_five_repeats_by_hand():
     assert (found.estimate, found.low, found.high) == pytest.approx((0.04, 0.04 - half, 0.04 + half))
 
 
+def test_two_pairs_or_groups_decide_nothing():
+    """Two that are alike by chance would make an interval of one degree of freedom short."""
+    pairs = [(row(0.70 + by, seed=int(1000 * by)), row(0.65, seed=9)) for by in (0.0, 0.001, 0.05)]
+    assert mean_difference(pairs).decides and mean_difference(pairs, shared="abc").decides
+    assert not mean_difference(pairs[:2]).decides
+    assert not mean_difference(pairs, shared="aab").decides
+
+
 def test_an_estimate_that_both_rows_borrow_errs_once():
     """Were it counted as two independent ones, a difference would have 8 degrees of freedom, and cover 91.8%."""
     still = np.zeros(500)
