@@ -53,7 +53,7 @@ def students(
         unit=f"ms a student and batch of {batch}",
         limit=(
             "each student's own convolutions, which both sides compute: were images and teacher free, it would be "
-            f"{usual_ms / 1e3 / (parts['students'] / count):.3g} x. Our time goes to {shares(parts)}."
+            f"{turns.ratio * sum(parts.values()) / parts['students']:.3g} x. Our time goes to {shares(parts)}."
         ),
         details=(
             f"{teacher} -> {count} x {student} at {SIDE} x {SIDE}, batch {batch} (the study's is 128) to keep a round "
@@ -116,7 +116,7 @@ def study(
         unit="min for the whole study",
         limit=(
             "the students' own steps: were all else free, it would be "
-            f"{usual_step / studying:.3g} x. Our time goes to {shares(spent)}."
+            f"{usual_step / our_step * sum(spent.values()) / studying:.3g} x. Our time goes to {shares(spent)}."
         ),
         details=(
             f"{counts[0]} students resnet8, {counts[1]} twins, {counts[2]} teachers {teacher} at 16 x 16, {EPOCHS} "
