@@ -32,12 +32,7 @@ def scores(table: Mapping[Hashable, Mapping[str, Row]], noises: Mapping[str, Tra
     """
     if not table:
         return Scores({}, TEST_IMAGES_ONLY)
-    accuracies, eces = (
-        np.stack([_sample(row[metric], spread, metric, name) for name, row in table.items()])
-        for metric in ("accuracy", "ece")
-        for spread in [_spread(noises[metric], metric, next(iter(table.values()))[metric])]
-    )
-    columns = zip(accuracies.T, eces.T, strict=True)
+    columns = zip(*(_samples(table, metric, noises[metric]).T for metric in ("accuracy", "ece")), strict=True)
     found = np.stack([harmonic_score(accuracy, ece).numpy() for accuracy, ece in columns], axis=1)
     known = [noise.rows for noise in noises.values() if noise]
     kind = TEST_IMAGES_ONLY
@@ -83,23 +78,23 @@ def lead(scores: Scores, name: Hashable) -> Interval:
     return Interval(ahead.min(), low, high, scores.kind)
 
 
-def _spread(noise: TrainingNoise | None, metric: str, row: Row) -> np.ndarray | None:
+def _samples(table: Mapping[Hashable, Mapping[str, Row]], metric: str, noise: TrainingNoise | None) -> np.ndarray:
+    """Each row's figure as measured, then its replicates: (rows, 1 + replicates)."""
+    means = [evidence.average(row[metric].values()) for row in table.values()]
+    # Resampling adds noise, and to an ECE noise is bias: only around the measured value are rows of different
+    # calibration scaled by comparable figures.
+    replicates = np.stack([mean.value + mean.replicates - mean.replicates.mean() for mean in means])
+    if noise:
+        count = replicates.shape[1]
+        spread = _spread(noise, metric, count)
+        for own, (name, row) in zip(replicates, table.items(), strict=True):
+            own += draws.normal(count, "training noise", metric, name) * spread / math.sqrt(len(row[metric]))
+    return np.column_stack([[mean.value for mean in means], replicates])
+
+
+def _spread(noise: TrainingNoise, metric: str, count: int) -> np.ndarray:
     """The standard deviation of the training noise in each replicate, common to all rows, since it is one estimate: as
-    it may be, the variance between repeats being known from so few of them. (replicates,)"""
-    if noise is None:
-        return None
-    count = len(next(iter(row.values())).replicates)
+    it may be, the variance between repeats being known from so few of them. (count,)"""
     normal = draws.normal(noise.freedom * count, "variance of training noise", metric).reshape(noise.freedom, count)
     observed = noise.observed * noise.freedom / (normal**2).sum(0)
     return np.sqrt((observed - noise.images).clip(0))
-
-
-def _sample(row: Row, spread: np.ndarray | None, metric: str, name: Hashable) -> np.ndarray:
-    """The row's figure as measured, then its replicates: (1 + replicates,)."""
-    mean = evidence.average(row.values())
-    # Resampling adds noise, and to an ECE noise is bias: only around the measured value are rows of different
-    # calibration scaled by comparable figures.
-    replicates = mean.value + mean.replicates - mean.replicates.mean()
-    if spread is not None:
-        replicates += draws.normal(len(replicates), "training noise", metric, name) * spread / math.sqrt(len(row))
-    return np.concatenate([[mean.value], replicates])

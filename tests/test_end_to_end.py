@@ -87,7 +87,7 @@ def test_the_long_tail_study_is_whole(checkout, reported):
     accuracy = {role: [r["accuracy"] for r in rows if r["role"] == role] for role in counts}
     assert min(accuracy["teacher"] + accuracy["twin"]) > 0.7 and max(accuracy["student"]) > 0.85
     assert len({r["nll"] for r in rows}) == 156  # no two students are alike: every ingredient counts
-    assert len(summary(checkout, LONG_TAIL)["published"]) == 128
+    assert len(summary(checkout, LONG_TAIL)["published"]) == 256
 
 
 @every_report

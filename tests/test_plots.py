@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex, to_rgba
 
 mpl.use("agg")
 from kdlib import plots  # noqa: E402
+from kdlib.claims.imbalance_kd_calibration import DATA  # noqa: E402
 from kdlib.data import long_tailed_counts  # noqa: E402
 from kdlib.registry import KdlibError  # noqa: E402
 
@@ -122,7 +123,7 @@ def test_methods_have_different_colours_apart_from_better_and_worse():
     colours = list(plots.METHODS.values())
     assert len(set(colours)) == len(colours)
     assert not set(colours) & {plots.ROLES["best cell"], plots.ROLES["worst cell"]}
-    assert set(plots.NAMES.values()) <= {*plots.METHODS, *plots.OBJECTIVES}
+    assert {*plots.NAMES.values()} <= {*DATA.values(), *plots.METHODS, *plots.OBJECTIVES}
 
 
 def test_accuracy_against_ece_draws_each_row_in_its_methods_colour(students):

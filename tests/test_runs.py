@@ -32,6 +32,9 @@ def test_selection_by_field_term_and_status(trained):
     assert [r["key"] for r in runs.select(store, ["kd.temperature=2"])] == [chosen[2].key]
     assert len(runs.select(store, ["network=resnet8"])) == 2
     assert [r["status"] for r in runs.select(store, ["status=failed"])] == ["failed"]
+    assert "mixing" not in runs.select(store, [])[0]  # a spec leaves out what has its default
+    assert runs.select(store, ["mixing=none"]) == runs.select(store, [])
+    assert not runs.select(store, ["mixing=mixup"])
     with pytest.raises(KdlibError, match="did you mean 'network'"):
         runs.select(store, ["netwrk=cnn2"])
     with pytest.raises(KdlibError, match="write NAME=VALUE"):

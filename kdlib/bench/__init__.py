@@ -5,10 +5,6 @@ meets both. The usual way stands in kdlib.bench.usual, and its own images/s are 
 A bench is a function without required parameters that returns a kdlib.bench.measure.Result.
 """
 
-import dataclasses
-import json
-from pathlib import Path
-
 from kdlib.registry import Registry
 
 benches = Registry("bench")
@@ -21,8 +17,8 @@ benches.add("crd", "kdlib.bench.crd:crd")
 benches.add("import", "kdlib.bench.imports:imports")
 
 
-def main(names: list[str] | None = None, json_file: str | Path | None = None) -> None:
-    """Runs the named benches (None: all) and prints each as it is finished; `json_file` gets the same as a list.
+def main(names: list[str] | None = None) -> None:
+    """Runs the named benches (None: all) and prints each as it is finished.
 
     Raises KdlibError for an unknown name, before anything is measured.
     """
@@ -30,9 +26,5 @@ def main(names: list[str] | None = None, json_file: str | Path | None = None) ->
     from kdlib.bench.measure import load, machine
 
     print(f"{machine()}, {load()}", flush=True)
-    results = []
     for entry in chosen:
-        results.append(entry.load()())
-        print(f"\n{results[-1]}", flush=True)
-    if json_file:
-        Path(json_file).write_text(json.dumps([dataclasses.asdict(result) for result in results], indent=1) + "\n")
+        print(f"\n{entry.load()()}", flush=True)

@@ -17,7 +17,7 @@ METHODS = (KD, Term("crd", 0.5 * 0.8, negatives=4096), Term("rkd", 0.5), Term("a
 OBJECTIVES = 4  # of teachers, and of students
 HALVES = 2  # without and with mixup
 EPOCHS, IMAGES = 12, 11_165  # of the study on CPUs: CIFAR-10, imbalance factor 100
-NOT_COUNTED = (
+PROTOCOL = (
     "Both sides train students by all four methods; the usual way has its images stored at 16 x 16 already. "
     "Cross-entropy stands for all label objectives. Not counted on either side: mixup, evaluation, checkpoints, "
     "start-up."
@@ -125,7 +125,7 @@ def study(
             f"students and twins: {_ratio(learning, times * len(group.runs))}. Teachers: "
             f"{_ratio(training, len(teachers))}.",
             f"our group: {len(students)} students (4 methods, 4 teachers) and {len(twins)} without teacher, of the "
-            f"{times * len(group.runs):.0f} of a half; its teachers' forward passes count once a half. {NOT_COUNTED}",
+            f"{times * len(group.runs):.0f} of a half; its teachers' forward passes count once a half. {PROTOCOL}",
             f"the usual way: {'; '.join(f'{kind}, {one.speeds}' for kind, one in alone.items())}; teacher, "
             f"{one_teacher.speeds}. Vanilla KD. {usual_parts}.",
         ),

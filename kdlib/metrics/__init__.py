@@ -16,11 +16,21 @@ from kdlib.metrics.binned import (
 )
 from kdlib.metrics.bootstrap import bootstrap, bootstrap_scores
 from kdlib.metrics.noise import ece_noise_floor
-from kdlib.metrics.scores import accuracy, brier, brier_decomposition, harmonic_score, nll, third_accuracies, thirds
+from kdlib.metrics.scores import (
+    Thirds,
+    accuracy,
+    brier,
+    brier_decomposition,
+    harmonic_score,
+    nll,
+    third_accuracies,
+    thirds,
+)
 from kdlib.metrics.smooth import smooth_ece
 from kdlib.metrics.temperature import fit_temperature
 
 __all__ = [
+    "Thirds",
     "accuracy",
     "adaptive_ece",
     "bootstrap",

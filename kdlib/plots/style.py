@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kdlib.claims.imbalance_kd_calibration import KD
+from kdlib.claims.imbalance_kd_calibration import DATA, KD
 from kdlib.claims.imbalance_kd_calibration import OBJECTIVES as OBJECTIVE_NAMES
 from kdlib.registry import KdlibError
 
@@ -33,7 +33,7 @@ METHODS = {
     "AT": "#CC79A7",
 }
 OBJECTIVES = {"CE": "o", "LS": "v", "ALS": "s", "CP": "^", "BS": "D"}  # markers
-NAMES = KD | OBJECTIVE_NAMES | {"label_smoothing": "LS"}  # what people call a term
+NAMES = DATA | KD | OBJECTIVE_NAMES | {"label_smoothing": "LS"}  # what people call a data set or a term
 
 
 def shades(count: int) -> list[str]:
