@@ -11,9 +11,11 @@ def table(frame: pd.DataFrame, note: str, digits: dict[str, int] | None = None, 
     """The rows as a table with a note under it.
 
     `digits` says how many a column shows after the point (2 if it does not); what is missing reads "–"; equal values
-    of the column `group` become a heading over their rows.
+    of the column `group` become a heading over their rows; columns "ours: ECE" and "ours: score" stand side by side
+    under "ours".
     """
-    shown = _plain(frame, note, group).tab_style(style.css("white-space: nowrap"), [loc.body(), loc.column_labels()])
+    shown = _plain(frame, note, group).tab_spanner_delim(": ")
+    shown = shown.tab_style(style.css("white-space: nowrap"), [loc.body(), loc.column_labels()])
     for column in frame.select_dtypes("number"):
         shown = shown.fmt_number(columns=column, decimals=(digits or {}).get(column, 2))
     return shown
