@@ -26,8 +26,8 @@ def runs(
     where: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, such as network=cnn2 or status=failed.")] = None,
     show: Annotated[str | None, typer.Option(help="One run: the beginning of its key is enough.")] = None,
     diff: Annotated[tuple[str, str] | None, typer.Option(help="Why two runs differ.")] = None,
-    prune: Annotated[bool, typer.Option("--prune", help="Remove damaged runs, half-written files, locks.")] = False,
-    retry: Annotated[bool, typer.Option("--retry", help="Let the failed runs be tried again.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove damaged runs and half-written files.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Let failed runs be tried again.")] = False,
     export: Annotated[bool, typer.Option("--export", help="Copy records to reports/results/.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="With --export: also those that are there.")] = False,
 ):
@@ -35,6 +35,14 @@ def runs(
     from kdlib import runs as room
     from kdlib.store import Store
 
+    asked = {"show": show, "diff": diff, "prune": prune, "retry": retry, "export": export}
+    asked = [f"--{name}" for name, value in asked.items() if value]
+    if len(asked) > 1:
+        raise KdlibError(f"{' and '.join(asked)}: ask for one at a time.")
+    if replace and not export:
+        raise KdlibError("--replace says what --export does with records that are there: give both.")
+    if where and (show or diff or prune):
+        raise KdlibError(f"{asked[0]} chooses its runs itself: leave out --where.")
     store = Store()
     if show:
         print(room.show(store, show))
@@ -43,7 +51,7 @@ def runs(
     elif prune:
         print(room.prune(store))
     elif retry:
-        print(room.retry(store))
+        print(room.retry(store, room.select(store, where or [])))
     elif export:
         print(room.export(store, room.select(store, where or []), replace))
     else:

@@ -60,7 +60,7 @@ def measure(runs: list[Run], alone: bool, threads: int, device: torch.device) ->
 
     kinds: dict[tuple, list[Run]] = {}
     for run in runs:
-        kinds.setdefault((run.network, run.width, tuple(t.name for t in run.objective)), []).append(run)
+        kinds.setdefault((run.network, run.width, tuple((t.name, t.params) for t in run.objective)), []).append(run)
     total = size = 0.0
     for members in kinds.values():
         student = Student(members[0], images, device)

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from kdlib import draws
 from kdlib.registry import KdlibError
 
 LEVEL = 0.95
@@ -47,7 +48,7 @@ class Interval(NamedTuple):
     kind: str
 
     def _clipped(self, ceiling: float) -> "Interval":
-        return self._replace(low=max(self.low, 0.0), high=min(self.high, ceiling))
+        return self._replace(low=max(self.low, 0.0), high=min(max(self.high, 0.0), ceiling))
 
     @property
     def decides(self) -> bool:
@@ -90,6 +91,13 @@ class TrainingNoise(NamedTuple):
     @property
     def variance(self) -> float:
         return max(self.observed - self.images, 0.0)
+
+    def drawn(self, count: int, *name: Hashable) -> np.ndarray:
+        """Standard deviations (count,) as they may be, the variance between repeats being known from so few of them;
+        `name` keys the draws. One estimate errs for all rows at once: one draw serves all rows of a replicate."""
+        normal = draws.normal(self.freedom * count, "variance of training noise", *name).reshape(self.freedom, count)
+        observed = self.observed * self.freedom / (normal**2).sum(0)
+        return np.sqrt((observed - self.images).clip(0))
 
 
 def measurement(record: dict, metric: str) -> Measurement:

@@ -6,6 +6,7 @@ import torch
 
 from kdlib import draws, models
 from kdlib.data.batches import Images
+from kdlib.data.images import promised
 from kdlib.models.layers import fold_batch_norm
 from kdlib.run import Run
 
@@ -21,17 +22,19 @@ class Output:
     pooled: torch.Tensor | None = None
 
 
-def network(run: Run, images: Images) -> torch.nn.Module:
-    """The run's network with its initial weights: drawn from a generator keyed by `seed`, the global one left alone."""
+def network(run: Run) -> torch.nn.Module:
+    """The run's network with its initial weights: drawn from a generator keyed by `seed`, the global one left alone.
+    Needs no images."""
+    num_classes, channels, side, _ = promised(run.data)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(draws.words(1, run.seed, "initial weights")[0] >> 1))
-        return models.build(run.network, images.num_classes, images.channels, images.image_size, run.width)
+        return models.build(run.network, num_classes, channels, run.image_size or side, run.width)
 
 
 def ready_to_teach(run: Run, images: Images, weights: dict | None = None) -> torch.nn.Module:
     """The run's network with the weights (None: its initial ones), in evaluation mode where the images are; for
     forward passes only, since its BatchNorm is folded away."""
-    model = network(run, images)
+    model = network(run)
     if weights is not None:
         model.load_state_dict(weights)
     return fold_batch_norm(model).to(device=images.images.device, memory_format=torch.channels_last)
@@ -52,11 +55,12 @@ def evaluate(model: torch.nn.Module, images: Images, which: torch.Tensor, run: R
     return torch.cat(parts).cpu() if parts else torch.empty(0, images.num_classes)
 
 
-def pooled_width(run: Run, images: Images) -> int:
+def pooled_width(run: Run) -> int:
     """How many numbers the network's pooled feature has."""
+    _, channels, side, _ = promised(run.data)
+    side = run.image_size or side
     with torch.no_grad():
-        one = torch.zeros(1, images.channels, images.image_size, images.image_size)
-        return network(run, images).eval()(one, features=True)[2].shape[1]
+        return network(run).eval()(torch.zeros(1, channels, side, side), features=True)[2].shape[1]
 
 
 def autocast(run: Run, device: torch.device) -> torch.autocast:

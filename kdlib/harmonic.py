@@ -56,7 +56,7 @@ def mean_difference(
     noise it decides nothing.
     """
     found = evidence.mean_difference((({0: scores.of[one]}, {0: scores.of[other]}) for one, other in pairs), shared)
-    return found._replace(kind=scores.kind)
+    return found if scores.kind != TEST_IMAGES_ONLY else found._replace(kind=TEST_IMAGES_ONLY)
 
 
 def lead(scores: Scores, name: Hashable) -> Interval:
@@ -86,15 +86,7 @@ def _samples(table: Mapping[Hashable, Mapping[str, Row]], metric: str, noise: Tr
     replicates = np.stack([mean.value + mean.replicates - mean.replicates.mean() for mean in means])
     if noise:
         count = replicates.shape[1]
-        spread = _spread(noise, metric, count)
+        spread = noise.drawn(count, metric)
         for own, (name, row) in zip(replicates, table.items(), strict=True):
             own += draws.normal(count, "training noise", metric, name) * spread / math.sqrt(len(row[metric]))
     return np.column_stack([[mean.value for mean in means], replicates])
-
-
-def _spread(noise: TrainingNoise, metric: str, count: int) -> np.ndarray:
-    """The standard deviation of the training noise in each replicate, common to all rows, since it is one estimate: as
-    it may be, the variance between repeats being known from so few of them. (count,)"""
-    normal = draws.normal(noise.freedom * count, "variance of training noise", metric).reshape(noise.freedom, count)
-    observed = noise.observed * noise.freedom / (normal**2).sum(0)
-    return np.sqrt((observed - noise.images).clip(0))

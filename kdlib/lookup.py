@@ -27,7 +27,7 @@ def model(run: Run | str, store: Store | None = None) -> torch.nn.Module:
     weights = store.weights(run.key)
     if weights is None:
         raise _nothing(run, "weights", store)
-    net = network(run, Images(run))
+    net = network(run)
     net.load_state_dict(weights)
     return net.eval()
 

@@ -5,10 +5,10 @@ may set; it returns a scalar. `batch` is kdlib.data.batches.Batch; `student` and
 logits (B, K), stage maps and pooled features (the last two only where a term was registered with features=True).
 
 Options of `register`: teacher=True if the term needs one; features=True; positive=(...) names the parameters that must
-be > 0, fraction=(...) those from 0 to 1; state=make for a term that learns or remembers. `make(images, student_dim,
-teacher_dim, **params)`, with kdlib.data.batches.Images, the widths of the pooled features (None without a teacher) and
-all the term's parameters, gives a module that the term is called with last; its parameters are trained with the
-student's, and its state is checkpointed.
+be > 0, fraction=(...) those from 0 to below 1; state=make for a term that learns or remembers. `make(images,
+student_dim, teacher_dim, **params)`, with kdlib.data.batches.Images, the widths of the pooled features (None without a
+teacher) and all the term's parameters, gives a module that the term is called with last; its parameters are trained
+with the student's, and its state is checkpointed.
 
 This module imports no torch (a key needs these signatures and versions): kdlib.losses is loaded at the first call.
 """

@@ -75,9 +75,6 @@ class Registry:
         except KeyError:
             raise KdlibError(unknown(self.kind, name, self._entries)) from None
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._entries
-
     def __iter__(self):
         return iter(self._entries)
 

@@ -72,8 +72,8 @@ class Term:
             if not coerced.get(p, known[p]) > 0:
                 raise KdlibError(f"{name}.{p} is {coerced[p]}: give a value above 0.")
         for p in terms[name].options.get("fraction", ()):
-            if not 0 <= coerced.get(p, known[p]) <= 1:
-                raise KdlibError(f"{name}.{p} is {coerced[p]}: give a value from 0 to 1.")
+            if not 0 <= coerced.get(p, known[p]) < 1:
+                raise KdlibError(f"{name}.{p} is {coerced[p]}: give a value from 0 to below 1.")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "weight", coerce(weight, float, f"weight of {name}"))
         object.__setattr__(self, "teacher", coerce(teacher, int, f"teacher of {name}"))

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from filelock import Timeout
 
 from kdlib.registry import KdlibError, unknown
 from kdlib.run import Run
-from kdlib.store import EVALUATIONS, Store, dump
+from kdlib.store import EVALUATIONS, Store, digest, dump
 
 DEFAULTS = {f.name: f.default for f in fields(Run) if f.default is not MISSING}
 TEACHER_BYTES = 2_000_000  # weights of teachers up to this size are exported, so that students can be added to them
@@ -34,24 +36,32 @@ def facts(store: Store, key: str) -> dict:
 def flatten(spec: dict) -> dict:
     """A spec without nesting: {"network": "cnn2", "kd.weight": 0.9, "teacher.network": "resnet20", ...}."""
     flat = {name: value for name, value in spec.items() if name not in ("objective", "teachers")}
-    for term in spec.get("objective", [{"name": "cross_entropy", "weight": 1.0}]):
-        flat |= {f"{term['name']}.{name}": value for name, value in term.items() if name != "name"}
-    for number, teacher in enumerate(spec.get("teachers", ())):
-        prefix = "teacher" if number == 0 else f"teacher{number + 1}"
+    objective, teachers = spec.get("objective", [{"name": "cross_entropy", "weight": 1.0}]), spec.get("teachers", ())
+    for prefix, term in _numbered((term["name"], term) for term in objective):
+        flat |= {f"{prefix}.{name}": value for name, value in term.items() if name != "name"}
+    for prefix, teacher in _numbered(("teacher", teacher) for teacher in teachers):
         flat |= {f"{prefix}.{name}": value for name, value in flatten(teacher).items()}
     return flat
+
+
+def _numbered(named: Iterable[tuple[str, dict]]) -> Iterator[tuple[str, dict]]:
+    """The second of one name is name2, and so on."""
+    seen = Counter()
+    for name, value in named:
+        seen[name] += 1
+        yield (name if seen[name] == 1 else f"{name}{seen[name]}"), value
 
 
 def select(store: Store, conditions: list[str]) -> list[dict]:
     """The runs for which every condition "NAME=VALUE" is true; a name may be the end of a longer one (temperature)."""
     rows = [facts(store, key) for key in store.keys()]
+    known = {k for row in rows for k in row} | DEFAULTS.keys() if rows else set()
     for condition in conditions:
         name, equals, value = condition.partition("=")
         if not equals:
             raise KdlibError(f"'{condition}' is no condition: write NAME=VALUE, such as network=cnn2.")
-        known = {k for row in rows for k in row} | DEFAULTS.keys()
         meant = {name} & known or {k for k in known if k.endswith(f".{name}")}
-        if rows and not meant:
+        if known and not meant:
             raise KdlibError(unknown("name of a condition", name, sorted(known)))
         rows = [row for row in rows if any(_same(_stated(row, k), value) for k in meant)]
     return rows
@@ -133,9 +143,9 @@ def prune(store: Store) -> str:
     return f"Removed {len(damaged)} damaged runs and {partial} half-written files."
 
 
-def retry(store: Store) -> str:
-    """Forgets that runs failed, so that the next `train` tries them again."""
-    failed = [row["key"] for row in select(store, ["status=failed"])]
+def retry(store: Store, rows: list[dict]) -> str:
+    """Forgets that those of the runs which failed did, so that the next `train` tries them again."""
+    failed = [row["key"] for row in rows if row["status"] == "failed"]
     for key in failed:
         store.remove(key)
     return f"{len(failed)} failed runs will be tried again."
@@ -145,8 +155,8 @@ def export(store: Store, rows: list[dict], replace: bool = False) -> str:
     """Copies finished records into the committed results, with the weights of small teachers, and the table of all;
     then the records of what was measured on committed runs alone.
 
-    A key that is there already stays, unless `replace`. Digits are never exported: made in a minute, and committed they
-    would let the tests pass without training.
+    A key that is there already stays, unless `replace`; its weights join it when it has become a teacher. Digits are
+    never exported: made in a minute, and committed they would let the tests pass without training.
     """
     folder = store.results
     if folder is None:
@@ -154,14 +164,10 @@ def export(store: Store, rows: list[dict], replace: bool = False) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     records = [store.record(row["key"]) for row in rows if row["status"] == "finished" and row["data"] != "digits"]
     teachers = {key for record in records for key in record["taught_by"]}
-    written = 0
+    written = sum(_copy(record, folder, replace) for record in records)
     for record in records:
-        if not _copy(record, folder, replace):
-            continue
-        written += 1
-        weights = store.root / record["key"] / "weights.pt"
-        if record["key"] in teachers and weights.exists() and weights.stat().st_size <= TEACHER_BYTES:
-            shutil.copyfile(weights, folder / f"{record['key']}.weights.pt")
+        if record["key"] in teachers:
+            _copy_weights(store, record["key"], folder)
     committed = [facts(store, path.stem) for path in sorted(folder.glob("*.json"))]
     pd.DataFrame(committed).to_csv(folder / "runs.csv", index=False)
     evaluations = [found for found in map(store.evaluation, store.evaluation_keys()) if _all_there(found, folder)]
@@ -178,6 +184,14 @@ def _copy(record: dict, folder: Path, replace: bool) -> bool:
     folder.mkdir(exist_ok=True)
     target.write_text(dump(record))
     return True
+
+
+def _copy_weights(store: Store, key: str, folder: Path) -> None:
+    """Only those that the committed record was made with: training again can give other bits."""
+    path, kept = store.root / key / "weights.pt", json.loads((folder / f"{key}.json").read_text())
+    small = path.exists() and path.stat().st_size <= TEACHER_BYTES
+    if small and (weights := store.weights(key)) and digest(weights) == kept["weights"]:
+        shutil.copyfile(path, folder / f"{key}.weights.pt")
 
 
 def _all_there(evaluation: dict | None, folder: Path) -> bool:

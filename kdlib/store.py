@@ -12,6 +12,7 @@ the store has none.
 """
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import json
@@ -27,6 +28,8 @@ from filelock import FileLock, Timeout
 from kdlib.registry import KdlibError
 
 SCHEMA = 2  # of records: 2 added all metrics, noise floors and bootstrap replicates
+# A file that cannot be read for one of these reasons, or for want of memory, may be sound.
+NOT_ITS_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EACCES, errno.EPERM}
 EVALUATIONS = "evaluations"  # the folder, in the store and among the committed records
 
 
@@ -173,7 +176,11 @@ class Store:
             return load(path)
         except FileNotFoundError:  # another process has just removed it
             return None
-        except Exception:  # of a damaged file, torch raises eight kinds
+        except Exception as error:  # of a damaged file, torch raises eight kinds
+            if isinstance(error, MemoryError) or getattr(error, "errno", None) in NOT_ITS_FAULT:
+                raise KdlibError(
+                    f"{path} cannot be read now ({str(error) or 'out of memory'}): try again later."
+                ) from None
             self.set_aside(key, f"its {path.stem} cannot be read")
             return None
 

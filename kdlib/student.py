@@ -17,7 +17,7 @@ class Student:
 
     def __init__(self, run: Run, images: Images, device: torch.device | str = "cpu"):
         self.run, self.device = run, torch.device(device)
-        self.model = network(run, images).to(device=device, memory_format=torch.channels_last)
+        self.model = network(run).to(device=device, memory_format=torch.channels_last)
         self.losses = [terms[t.name].load() for t in run.objective]
         self.states = [term_state(term, run, images, self.device) for term in run.objective]
         self.optimiser = torch.optim.SGD(
@@ -177,7 +177,7 @@ def term_state(term: Term, run: Run, images: Images, device: torch.device) -> to
     if make is None:
         return None
     seen = [run, run.teachers[term.teacher] if term.uses_teacher else None]
-    widths = [each and pooled_width(each, images) for each in seen]
+    widths = [each and pooled_width(each) for each in seen]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(draws.words(1, run.seed, f"initial state of {term.name}")[0] >> 1))
         params = {name: getattr(term, name) for name in terms[term.name].parameters}

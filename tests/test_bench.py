@@ -111,7 +111,7 @@ def test_both_sides_take_the_same_step(method):
     plain.step(batch.images, batch.labels[0][0], batch.index, plain.teach(batch.images))
     ours.begin_epoch()
     ours.step(batch, [forward(taught_by, batch.images, ours.features)])
-    start = dict(network(run, images).named_parameters())
+    start = dict(network(run).named_parameters())
     for name, value in ours.model.named_parameters():
         step, usual_step = (after.detach() - start[name] for after in (value, plain.student.get_parameter(name)))
         assert step.norm() > 0

@@ -163,6 +163,28 @@ def test_a6(figures, expected):
     assert answer("A6", study(figures)) == expected
 
 
+def lucky(owner, field, value, sign=1):
+    """Rows with the value of the field are ahead in accuracy and ECE, and behind where the `owner` ("teacher" or
+    "student") has cross-entropy."""
+
+    def figures(name):
+        unlucky = getattr(name, f"{owner}_objective") == "cross_entropy"
+        gain = sign * (-0.025 if unlucky else 0.03) * (getattr(name, field) == value)
+        return 0.7 + gain, 0.1 - gain
+
+    return figures
+
+
+@pytest.mark.parametrize(
+    ("claim", "ahead"),
+    [("A5", ("kd", "crd")), ("A6", ("kd", "kd", -1)), ("A8", ("mixup", True))],
+)
+def test_what_a_teacher_brings_to_all_its_students_counts_once(claim, ahead):
+    """48 pairs one way and 16 the other are many; but not if four or eight teachers decide which way."""
+    assert answer(claim, study(lucky("student", *ahead))) == "holds"
+    assert answer(claim, study(lucky("teacher", *ahead))) == "undecided"
+
+
 def losing(balanced, plain):
     """From IF 50 to IF 100 students with Balanced Softmax lose so much, the others that."""
 
@@ -326,7 +348,20 @@ def test_without_training_noise_scores_are_of_test_images_only():
     for noises in ({"accuracy": None, "ece": None}, {"accuracy": TrainingNoise(1e-4, 0.0, 4, 1), "ece": None}):
         found = harmonic.scores(table, noises)
         assert found.kind == TEST_IMAGES_ONLY and not harmonic.lead(found, "a").decides
-        assert not harmonic.mean_difference(found, [("a", "b")] * 2).decides
+        assert not harmonic.mean_difference(found, [("a", "b")] * 3).decides
+
+
+def test_a_mean_difference_of_scores_is_decided_by_three_pairs_or_groups():
+    noises = dict.fromkeys(("accuracy", "ece"), TrainingNoise(1e-6, 0.0, 4, 1))
+    table = {
+        a: {m: {0: measured(v, v + 0.001 * DRAWS[i])} for m in noises}
+        for i, (a, v) in enumerate(zip("abcdef", (0.1, 0.3, 0.2, 0.4, 0.3, 0.5), strict=True))
+    }
+    found, pairs = harmonic.scores(table, noises), [("a", "b"), ("c", "d"), ("e", "f")]
+    assert not harmonic.mean_difference(found, pairs[:2]).decides
+    assert not harmonic.mean_difference(found, pairs, ["one teacher", "one teacher", "another"]).decides
+    of_three = harmonic.mean_difference(found, pairs)
+    assert of_three.decides and of_three.kind.endswith("3 pairs")
 
 
 def test_lead_by_hand():
@@ -345,6 +380,14 @@ def test_one_of_many_equal_rows_is_not_said_to_be_behind():
         of = {place: measured(value, value + rng.normal(0, 0.02, 500)) for place, value in enumerate(values)}
         behind += harmonic.lead(harmonic.Scores(of, "k"), 0).high < 0
     assert behind <= 3
+
+
+def test_training_noise_on_one_data_set_is_not_that_on_another():
+    rows = study(claimed_row_ahead(0.03))
+    loud = {repeat: record(0.3 + 0.2 * repeat, 0.1, 0.5, repeat) for repeat in range(3)}
+    others = {("twin", data, 10.0, "cross_entropy", False): loud for data in ("digits", "cifar100")}
+    pd.testing.assert_frame_equal(claims.harmonic_table(rows | others, *TABLE), claims.harmonic_table(rows, *TABLE))
+    assert claims.RULES["A1"](rows | others) == claims.RULES["A1"](rows)
 
 
 def test_harmonic_table_is_provisional_until_every_row_exists():

@@ -238,6 +238,8 @@ def test_ends_stay_where_the_metric_can_be():
     found = interval({repeat: measured(value, ceiling=1.0) for repeat, value in enumerate((0.99, 0.98, 1.0))})
     assert found.high == 1
     assert interval(row(0.01, 0.02, 0.0)).low == 0
+    below = Measurement(0.0, IMAGES * 1e-3, -0.02, -0.01)  # an ECE of nothing but noise
+    assert interval({0: below})[1:3] == interval({0: below}, TrainingNoise(1e-8, 0.0, 4, 1))[1:3] == (0, 0)
 
 
 def test_a_row_that_is_always_right_has_no_width():

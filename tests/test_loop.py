@@ -50,7 +50,7 @@ def taught(**fields):
 
 def in_plain_torch(run, images, teacher):
     """The same training, written without kdlib's loop, losses or fused steps, in float64."""
-    model = network(run, images).double()
+    model = network(run).double()
     teacher = copy.deepcopy(teacher).double()
     optimiser = torch.optim.SGD(model.parameters(), run.lr, 0.9, weight_decay=5e-4, foreach=False, fused=False)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=run.epochs)
@@ -266,7 +266,7 @@ def test_a_fused_step_after_a_resume_is_the_unfused_one(kind, images):
     state = saved(student)
     resumed = Student(run, images)
     resumed.restore(state)
-    plain = network(run, images)
+    plain = network(run)
     plain.load_state_dict(state["weights"])
     optimiser = torch.optim.SGD(
         plain.parameters(), learning_rate(run, 1), 0.9, weight_decay=5e-4, foreach=False, fused=False
@@ -313,7 +313,7 @@ def test_momentum_may_be_zero(images):
 
 
 def test_initial_weights_follow_the_seed_alone(images):
-    weights = [digest(network(run, images).state_dict()) for run in (
+    weights = [digest(network(run).state_dict()) for run in (
         tiny.run(), tiny.run(9, data_seed=5, lr=0.5), tiny.run(seed=1), tiny.run(seed=1, epochs=4))]  # fmt: skip
     assert weights[0] == weights[1] != weights[2] == weights[3]
 

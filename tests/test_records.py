@@ -203,6 +203,11 @@ def test_a_row_leads_back_to_its_network_and_logits(by, table, record, student, 
     assert F.cross_entropy(best.double(), labels).item() == pytest.approx(record["metrics"]["best"]["raw"]["nll"])
 
 
+def test_a_network_comes_back_without_its_images(student, table, store, monkeypatch):
+    monkeypatch.setattr("kdlib.data.load", None)
+    assert digest(kdlib.model(student, store=store).state_dict()) == kdlib.record(student, store)["weights"]
+
+
 @pytest.mark.parametrize(
     ("ask", "sentence"),
     [

@@ -300,8 +300,15 @@ def test_an_index_without_reports_says_how_to_make_them(tmp_path):
     assert "python -m kdlib report" in write_index(tmp_path / "reports").read_text()
 
 
-def write_report(reports: Path, profile: str, study: str, *verdicts: dict) -> None:
-    facts = {**FACTS, "study": study, "profile": profile, "title": f"On {study}", "verdicts": verdicts}
+def write_report(reports: Path, profile: str, study: str, *verdicts: dict, adjusted: tuple[str, ...] = ()) -> None:
+    facts = {
+        **FACTS,
+        "adjusted": adjusted,
+        "study": study,
+        "profile": profile,
+        "title": f"On {study}",
+        "verdicts": verdicts,
+    }
     page = reports / profile / f"{study}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text("")
@@ -349,6 +356,15 @@ def test_the_profile_nearest_to_the_source_decides(tmp_path):
         assert index_of(tmp_path)["D1"] == [(verdict, where, profile)]
     links = [a["href"] for a in BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser").select(".glance a")]
     assert links == [f"{name}/{study}.html" for name in ("paper", "cifar_gpu", "cifar_cpu", "mine", "digits")]
+
+
+def test_the_sources_own_profile_is_of_small_scale_with_other_parameters(tmp_path):
+    study, claim = "alpha_temperature_grid", said("holds", evidence="e")
+    for adjusted, where in [(("budget",), "paper"), (("budget", "epochs"), "paper, at small scale")]:
+        write_report(tmp_path, "paper", study, claim, adjusted=adjusted)
+        assert index_of(tmp_path)["D1"] == [("holds", where, "e")]
+        glance = BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser").select(".glance")
+        assert any("at small scale" in line.text for line in glance) == ("small" in where)
 
 
 def test_a_profile_that_did_not_measure_a_claim_leaves_it_to_the_next(tmp_path):

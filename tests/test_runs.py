@@ -5,10 +5,13 @@ import json
 import pandas as pd
 import pytest
 import tiny
+import torch
+from typer.testing import CliRunner
 
 import kdlib
 from kdlib import KdlibError, runs
-from kdlib.store import Store
+from kdlib.__main__ import app
+from kdlib.store import Store, digest
 
 
 @pytest.fixture
@@ -35,6 +38,7 @@ def test_selection_by_field_term_and_status(trained):
     assert "mixing" not in runs.select(store, [])[0]  # a spec leaves out what has its default
     assert runs.select(store, ["mixing=none"]) == runs.select(store, [])
     assert not runs.select(store, ["mixing=mixup"])
+    assert runs.select(store, ["network=cnn2", "kd.temperature=2", "network=resnet8", "kd.temperature=2"]) == []
     with pytest.raises(KdlibError, match="did you mean 'network'"):
         runs.select(store, ["netwrk=cnn2"])
     with pytest.raises(KdlibError, match="write NAME=VALUE"):
@@ -50,6 +54,13 @@ def test_diff_says_why_two_runs_differ(trained):
         runs.find(store, "zz")
 
 
+def test_two_terms_of_one_name_stand_side_by_side():
+    objective = [{"name": "kd", "weight": 0.1}, {"name": "kd", "weight": 0.9, "teacher": 1}]
+    flat = runs.flatten({"objective": objective, "teachers": [{"epochs": 1}, {"epochs": 2}]})
+    assert (flat["kd.weight"], flat["kd2.weight"], flat["kd2.teacher"]) == (0.1, 0.9, 1)
+    assert (flat["teacher.epochs"], flat["teacher2.epochs"]) == (1, 2)
+
+
 def test_show_is_json_without_the_long_lists(trained):
     store, chosen, _ = trained
     shown = json.loads(runs.show(store, chosen[0].key[:8]))
@@ -60,8 +71,22 @@ def test_failed_runs_are_tried_again_only_on_request(trained):
     store, _, table = trained
     failing = tiny.run(1, lr=1e30)
     assert store.record(failing.key)["status"] == "failed"
-    assert runs.retry(store) == "1 failed runs will be tried again."
+    assert runs.retry(store, runs.select(store, ["network=cnn2", "seed=77"])) == "0 failed runs will be tried again."
+    assert runs.retry(store, runs.select(store, [])) == "1 failed runs will be tried again."
     assert store.record(failing.key) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (["--replace"], "--replace says what --export does"),
+        (["--where", "seed=1", "--prune"], "--prune chooses its runs itself: leave out --where"),
+        (["--retry", "--export"], "--retry and --export: ask for one at a time"),
+    ],
+)
+def test_what_does_not_go_together_is_said(asked, sentence):
+    error = CliRunner().invoke(app, ["runs", *asked]).exception
+    assert isinstance(error, KdlibError) and sentence in str(error)
 
 
 def test_prune_removes_only_what_no_run_needs(trained):
@@ -90,6 +115,25 @@ def test_export_keeps_what_is_there_unless_replaced(trained):
     assert set(pd.read_csv(store.results / "runs.csv")["key"]) == {
         row["key"] for row in rows if row["status"] != "failed"
     }
+
+
+def test_a_teacher_exported_before_it_had_students_gets_its_weights_with_them(trained):
+    store, chosen, _ = trained
+    (teacher,) = chosen[2].teachers
+    rows = {row["key"]: row for row in runs.select(store, [])}
+    weights = store.results / f"{teacher.key}.weights.pt"
+    alone = store.record(teacher.key)
+    store.save_record(alone | {"taught_by": []})
+    runs.export(store, [rows[teacher.key]])
+    assert not weights.exists()
+    committed = store.results / f"{teacher.key}.json"
+    sound = committed.read_text()
+    committed.write_text(json.dumps(json.loads(sound) | {"weights": "those of another machine"}))
+    runs.export(store, list(rows.values()))
+    assert not weights.exists()
+    committed.write_text(sound)
+    runs.export(store, list(rows.values()))
+    assert digest(torch.load(weights)) == json.loads(sound)["weights"]
 
 
 def test_exported_records_and_teachers_serve_another_store(trained, tmp_path):

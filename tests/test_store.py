@@ -1,5 +1,6 @@
 """What is on disk: whole or not there, and found again."""
 
+import errno
 import json
 import os
 import shutil
@@ -104,6 +105,18 @@ def test_a_damaged_file_is_set_aside_and_said(name, damage, store, capsys):
     assert {p.name for p in (store.root / f"{KEY}.damaged-0").iterdir()} == {
         "record.json", "weights.pt", "logits.npz", "checkpoint.pt"}  # fmt: skip
     assert store.record(KEY) is None and store.keys() == []
+
+
+@pytest.mark.parametrize("trouble", [MemoryError(), PermissionError(errno.EACCES, "no"), OSError(errno.EMFILE, "many")])
+def test_a_file_is_not_damaged_because_the_machine_is_in_trouble(trouble, store, monkeypatch):
+    def fail(path):
+        raise trouble
+
+    store.save_outcome(KEY, weights(), logits())
+    monkeypatch.setattr("kdlib.store._load", fail)
+    with pytest.raises(KdlibError, match=r"weights.pt cannot be read now \(.+\): try again later"):
+        store.weights(KEY)
+    assert (store.root / KEY / "weights.pt").exists()
 
 
 def test_a_look_at_what_another_process_writes_judges_nothing(store, capsys):

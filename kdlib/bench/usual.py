@@ -111,8 +111,8 @@ class Plain:
     def __init__(self, run: Run, images: int):
         sample(images)
         self.run, self.images = run, Images(run)
-        self.student = network(run, self.images).train()
-        self.teachers = [network(teacher, self.images).eval() for teacher in run.teachers]
+        self.student = network(run).train()
+        self.teachers = [network(teacher).eval() for teacher in run.teachers]
         self.features = Student.needs_features(run)
         self.losses = [TERMS.get(term.name) or terms[term.name].load() for term in run.objective]
         self.states = [term_state(term, run, self.images, torch.device("cpu")) for term in run.objective]

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from kdlib import draws
+from kdlib import draws, evidence
 from kdlib.claims.verdict import (
     Rows,
     Verdict,
@@ -39,19 +39,18 @@ def d1(rows: Rows) -> Verdict:
 def d2(rows: Rows) -> Verdict:
     """The larger alpha, the lower its best temperature: Spearman's correlation over resampled images and trainings."""
     need(rows, [("cell", a, t) for a in ALPHAS for t in TEMPERATURES])
+    table = [measured(rows["cell", a, t], "accuracy") for a in ALPHAS for t in TEMPERATURES]
+    means = [evidence.average(row.values()) for row in table]
+    values, replicates = np.array([mean.value for mean in means]), np.stack([mean.replicates for mean in means])
     noise = noise_of(rows, "accuracy")
-    values, replicates = [], []
-    for number, cell in enumerate((a, t) for a in ALPHAS for t in TEMPERATURES):
-        row = measured(rows["cell", *cell], "accuracy")
-        values.append(np.mean([one.value for one in row.values()]))
-        images = np.mean([one.replicates for one in row.values()], axis=0)
-        luck = (
-            draws.normal(len(images), "training noise", number) * np.sqrt(noise.variance / len(row)) if noise else 0.0
-        )
-        replicates.append(images + luck)
-    estimate = _trend(np.array(values)[:, None])[0]
-    low, high = np.quantile(_trend(np.array(replicates)), [0.025, 0.975])
-    kind = "test images and training" if noise else "test images only"
+    if noise:
+        count = replicates.shape[1]
+        spread = noise.drawn(count, "accuracy")
+        luck = [draws.normal(count, "training noise", number) / np.sqrt(len(row)) for number, row in enumerate(table)]
+        replicates += spread * np.stack(luck)
+    estimate = _trend(values[:, None])[0]
+    low, high = np.quantile(_trend(replicates), [0.025, 0.975])
+    kind = "test images and training" if noise else evidence.TEST_IMAGES_ONLY
     trend = Interval(estimate, low, high, kind)
     found = [TEMPERATURES[i] for i in np.argmax(np.reshape(values, (len(ALPHAS), -1)), axis=1)]
     pairs = ", ".join(f"{a:g}: {t:g}" for a, t in zip(ALPHAS, found, strict=True))

@@ -69,7 +69,7 @@ def harmonic_table(rows: Rows, data: str, imbalance_factor: float) -> pd.DataFra
     """
     names = students(data, imbalance_factor)
     present = [name for name in names if rows.get(name)]
-    scores = _harmonic(rows, present)
+    scores = _harmonic(_on(rows, data), present)
     lines = []
     for name in present:
         accuracy, ece = (_value(rows[name], metric) for metric in ("accuracy", "ece"))
@@ -82,7 +82,7 @@ def harmonic_table(rows: Rows, data: str, imbalance_factor: float) -> pd.DataFra
 
 def a1(rows: Rows, data: str, factor: float) -> Verdict:
     """CRD with Balanced Softmax in teacher and student, with mixup, has the best harmonic score (A2: the same)."""
-    scores = _harmonic(rows, _table(rows, data, factor))
+    scores = _harmonic(_on(rows, data), _table(rows, data, factor))
     claimed = Student("student", data, factor, "crd", "balanced_softmax", "balanced_softmax", True)
     lead = harmonic.lead(scores, claimed)
     best = max((name for name in scores.of if name != claimed), key=lambda name: scores.of[name].value)
@@ -110,7 +110,7 @@ def a4(rows: Rows, data: str, factor: float) -> Verdict:
 def a5(rows: Rows, data: str, factor: float) -> Verdict:
     """CRD has a better harmonic score than each of the other three."""
     table = _table(rows, data, factor)
-    scores = _harmonic(rows, table)
+    scores = _harmonic(_on(rows, data), table)
     pairs = _against_each(table, "kd", "crd", KD)
     found = {minus: harmonic.mean_difference(scores, these, _teachers(these)) for minus, these in pairs.items()}
     return Verdict(all_of(map(above(0), found.values())), f"CRD: {listed(found, 'harmonic score')}")
@@ -149,7 +149,7 @@ def a9(rows: Rows, data: str, factor: float) -> Verdict:
     teacher = ("teacher", data, factor, best.teacher_objective, best.mixup)
     twin = ("twin", data, factor, best.student_objective, best.mixup)
     need(rows, [teacher, twin], describe)
-    to_teacher, to_twin = (difference(rows, best, other) for other in (teacher, twin))
+    to_teacher, to_twin = (difference(_on(rows, data), best, other) for other in (teacher, twin))
     answer = all_of([above(COMPROMISE)(to_teacher), above(0)(to_twin)])
     found = {"minus its teacher": to_teacher, "minus the same student without a teacher": to_twin}
     return Verdict(answer, f"{describe(best)}: {listed(found)}")
@@ -170,6 +170,11 @@ RULES = {
     "A8": apart(a8, _scopes()),
     "A9": apart(a9, _scopes()),
 }
+
+
+def _on(rows: Rows, data: str) -> Rows:
+    """The rows of one data set: training noise on another is another."""
+    return {name: row for name, row in rows.items() if name[1] == data}
 
 
 def _table(rows: Rows, data: str, factor: float) -> list[Student]:

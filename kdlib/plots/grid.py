@@ -36,7 +36,7 @@ def heatmaps(cells: pd.DataFrame, columns: Mapping[str, str], best: Mapping[str,
 
 
 def temperature_lines(
-    cells: pd.DataFrame, plain: pd.DataFrame, columns: Mapping[str, str], without: pd.DataFrame | None = None
+    cells: pd.DataFrame, plain: pd.DataFrame, columns: Mapping[str, str], without: pd.DataFrame
 ) -> Figure:
     """For each column a panel: one line an alpha over the temperatures, and the plain student (mean and range of its
     repeats) as a band.
@@ -54,9 +54,8 @@ def temperature_lines(
             axis.plot(line.index, line[column], marker="o", markersize=4, color=colour, label=f"α {alpha:g}")
             if f"{column} low" in line:
                 axis.vlines(line.index, line[f"{column} low"], line[f"{column} high"], color=colour, alpha=0.5)
-            if without is not None:
-                for height in without.loc[without["alpha"] == alpha, column]:
-                    axis.axhline(height, 0.72, color=colour, linestyle=":", linewidth=2.2)
+            for height in without.loc[without["alpha"] == alpha, column]:
+                axis.axhline(height, 0.72, color=colour, linestyle=":", linewidth=2.2)
         values = plain[column].dropna()
         if len(values):
             axis.axhspan(values.min(), values.max(), color=ROLES["plain"], alpha=0.18, linewidth=0)
@@ -66,7 +65,7 @@ def temperature_lines(
         axis.set_xticks(ticks, [f"{t:g}" for t in ticks], rotation=45, fontsize=8)
         axis.minorticks_off()
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    if without is not None:
+    if len(without):
         handles.append(Line2D([], [], color="#555555", linestyle=":", linewidth=2.2))
         labels.append("teacher's term left out")
     figure.legend(handles, labels, loc="outside lower center", ncols=4)

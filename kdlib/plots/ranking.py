@@ -9,21 +9,22 @@ from matplotlib.figure import Figure
 from kdlib.plots.style import METHODS, heading, level, levels, present
 
 FACTORS = ("kd", "student_objective", "teacher_objective", "mixup")
+FIRST, LAST = 12, 5  # rows that are named
 _NAMED, _UNNAMED = 0.2, 0.045  # inches a row
 
 
-def ranked_scores(scores: pd.DataFrame, factors: tuple[str, ...] = FACTORS, first: int = 12, last: int = 5) -> Figure:
+def ranked_scores(scores: pd.DataFrame) -> Figure:
     """The rows by score, best on top, with intervals; beside them a column each choice, with a mark where a row made it
     and, below, the median rank of the rows that did.
 
-    `scores` has columns label, score, low, high (NaN draws no interval), kd (the colour) and the `factors`. The `first`
-    and `last` rows are named, those between drawn narrower. Rows without a score are left out.
+    `scores` has columns label, score, low, high (NaN draws no interval) and the FACTORS, of which kd is the colour. The
+    rows at both ends are named, those between drawn narrower. Rows without a score are left out.
     """
     rows = scores.dropna(subset="score").sort_values("score", ascending=False, kind="stable", ignore_index=True)
-    named = (rows.index < first) | (rows.index >= len(rows) - last)
+    named = (rows.index < FIRST) | (rows.index >= len(rows) - LAST)
     heights = np.where(named, _NAMED, _UNNAMED)
     places = heights.cumsum() - heights / 2
-    choices = {factor: levels(rows[factor]) for factor in factors}
+    choices = {factor: levels(rows[factor]) for factor in FACTORS}
     widths = [3.4, *(0.27 * max(3, len(values)) for values in choices.values())]
     size = (sum(widths) + 3.0, heights.sum() + 1.6)
     figure, (axis, *strips) = plt.subplots(1, len(widths), figsize=size, width_ratios=widths, sharey=True)
@@ -34,7 +35,7 @@ def ranked_scores(scores: pd.DataFrame, factors: tuple[str, ...] = FACTORS, firs
     axis.set_yticks(places[named], [f"{rows['label'][i]}  {i + 1}" for i in np.flatnonzero(named)], fontsize=9)
     axis.grid(axis="y", visible=False)
     if not named.all():
-        middle, between = places[~named].mean(), f"ranks {first + 1} to {len(rows) - last}"
+        middle, between = places[~named].mean(), f"ranks {FIRST + 1} to {len(rows) - LAST}"
         axis.text(-0.02, middle, between, transform=axis.get_yaxis_transform(), ha="right", va="center", fontsize=9)
     for strip, (factor, values) in zip(strips, choices.items(), strict=True):
         _marks(strip, rows[factor], values, places, heights)

@@ -19,18 +19,17 @@ def accuracy_against_ece(
     style: str | None = "student_objective",
     filled: str | None = "mixup",
     palette: Mapping[Hashable, str] = METHODS,
-    markers: Mapping[Hashable, str] = OBJECTIVES,
 ) -> Figure:
     """Test accuracy in percent against ECE: a panel each value of the column `panel`, a point a row.
 
     `rows` has columns panel, "accuracy %", ece, and those that `hue` (colour), `style` (marker) and `filled` (true or
-    false) name; `palette` and `markers` say what their values look like. With "accuracy % low", "accuracy % high",
+    false) name; `palette` gives each value of `hue` its colour. With "accuracy % low", "accuracy % high",
     "ece low" and "ece high" too, one cross in each panel shows how long the two intervals are in the median, since a
     cross a point would hide the points. What is not measured is left out.
     """
     measured = rows.dropna(subset=["accuracy %", "ece"])
     colours = present(measured[hue], palette, hue)
-    shapes = present(measured[style], markers, style) if style else {}
+    shapes = present(measured[style], OBJECTIVES, style) if style else {}
     measured = measured.assign(
         colour=measured[hue].map(colours),
         marker=measured[style].map(shapes) if style else "o",

@@ -51,7 +51,8 @@ def read(reports: Path) -> list[dict]:
             picture = page.with_suffix(".png")
             links = {"link": page, "picture": picture if picture.exists() else None}
             links = {name: path and path.relative_to(reports).as_posix() for name, path in links.items()}
-            found.append(json.loads(page.with_suffix(".json").read_text(encoding="utf-8")) | links)
+            facts = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+            found.append(facts | links | {"small": small(facts)})
     return found
 
 
@@ -59,6 +60,11 @@ def nearness(profile: str) -> tuple[int, str]:
     """Sorts profiles, the nearest to the source first and digits last."""
     place = {name: number for number, name in enumerate((*NEAREST, None, "digits"))}
     return place.get(profile, len(NEAREST)), profile
+
+
+def small(facts: dict) -> bool:
+    """Whether a report is of smaller scale than the sources: no parameter but those of a call's length may differ."""
+    return facts["profile"] != NEAREST[0] or bool({*facts.get("adjusted", ())} - {"budget"})
 
 
 def scoreboard(claims: list[dict], reports: list[dict]) -> list[dict]:
@@ -71,13 +77,7 @@ def scoreboard(claims: list[dict], reports: list[dict]) -> list[dict]:
     for facts in reports:
         for row in facts.get("verdicts", ()):
             claim = board.setdefault(row.get("id", row["claim"]), {"claim": row["claim"], "lines": {}})
-            line = {
-                "scope": "",
-                "evidence": "",
-                **row,
-                "profile": facts["profile"],
-                "small": facts["profile"] != NEAREST[0],
-            }
+            line = {"scope": "", "evidence": "", **row, "profile": facts["profile"], "small": small(facts)}
             if facts["profile"] == "digits":
                 line |= {"verdict": NOT_MEASURED, "evidence": "handwritten digits never decide a claim"}
             before = claim["lines"].get(line["scope"])
