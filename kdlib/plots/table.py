@@ -23,7 +23,7 @@ def table(frame: pd.DataFrame, note: str, digits: dict[str, int] | None = None, 
 
 def words(frame: pd.DataFrame, note: str, group: str | None = None) -> GT:
     """A table of sentences, which may take several lines."""
-    return _plain(frame, note, group).tab_style(style.css("vertical-align: top; min-width: 9.5em"), loc.body())
+    return _plain(frame, note, group).tab_style(style.css("vertical-align: top; min-width: 10.5em"), loc.body())
 
 
 def folded(title: str, shown: GT) -> HTML:
