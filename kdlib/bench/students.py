@@ -26,9 +26,9 @@ PROTOCOL = (
 
 def students(
     count: int = 16,
-    batch: int = 32,
+    batch: int = 128,
     steps: int = 1,
-    rounds: int = 5,
+    rounds: int = 3,
     workers=(0, 1, 2, 3),
     student: str = "resnet18",
     teacher: str = "resnet50",
@@ -56,8 +56,8 @@ def students(
             f"{turns.ratio * sum(parts.values()) / parts['students']:.3g} x. Our time goes to {shares(parts)}."
         ),
         details=(
-            f"{teacher} -> {count} x {student} at {SIDE} x {SIDE}, batch {batch} (the study's is 128) to keep a round "
-            f"short; {steps} steps a round, {turns}; images: {source}",
+            f"{teacher} -> {count} x {student} at {SIDE} x {SIDE}, batch {batch} (the study's: 128); "
+            f"{steps} a round, {turns}; images: {source}",
             f"the usual way, {alone.speeds}. {usual_parts}. Ours: {1e3 * batch / ours_ms:.0f} images/s of one student. "
             "Not counted: start-up of its process.",
         ),
