@@ -57,7 +57,7 @@ def students(
         ),
         details=(
             f"{teacher} -> {count} x {student} at {SIDE} x {SIDE}, batch {batch} (the study's: 128); "
-            f"{steps} a round, {turns}; images: {source}",
+            f"steps a round: {steps}; {turns}; images: {source}",
             f"the usual way, {alone.speeds}. {usual_parts}. Ours: {1e3 * batch / ours_ms:.0f} images/s of one student. "
             "Not counted: start-up of its process.",
         ),
