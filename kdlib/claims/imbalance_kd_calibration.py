@@ -149,7 +149,8 @@ def a9(rows: Rows, data: str, factor: float) -> Verdict:
     teacher = ("teacher", data, factor, best.teacher_objective, best.mixup)
     twin = ("twin", data, factor, best.student_objective, best.mixup)
     need(rows, [teacher, twin], describe)
-    to_teacher, to_twin = (difference(_on(rows, data), best, other) for other in (teacher, twin))
+    own = _on(rows, data)
+    to_teacher, to_twin = (difference(own, best, other) for other in (teacher, twin))
     answer = all_of([above(COMPROMISE)(to_teacher), above(0)(to_twin)])
     found = {"minus its teacher": to_teacher, "minus the same student without a teacher": to_twin}
     return Verdict(answer, f"{describe(best)}: {listed(found)}")

@@ -63,7 +63,7 @@ def nearness(profile: str) -> tuple[int, str]:
 
 
 def small(facts: dict) -> bool:
-    """Whether a report is of smaller scale than the sources: no parameter but those of a call's length may differ."""
+    """Whether a report is of smaller scale than the sources: of its parameters, only `budget` may differ."""
     return facts["profile"] != NEAREST[0] or bool({*facts.get("adjusted", ())} - {"budget"})
 
 
