@@ -14,16 +14,16 @@ _HOME = {
     "augmentations": "kdlib.augment",
     "datasets": "kdlib.data",
     "evaluations": "kdlib.evaluate",
-    "train": "kdlib.cohorts",
-    "plan": "kdlib.cohorts",
+    "train": "kdlib.training.engine",
+    "plan": "kdlib.training.plan",
     "record": "kdlib.lookup",
     "model": "kdlib.lookup",
     "logits": "kdlib.lookup",
     "evaluation": "kdlib.evaluate",
 }
 _ROOMS = (
-    "augment", "bench", "claims", "cohorts", "data", "evaluate", "evidence", "losses", "loop", "metrics", "models",
-    "objective", "plots", "report", "run", "store",
+    "augment", "bench", "data", "evaluate", "intervals", "losses", "metrics", "models", "objective", "plots", "report",
+    "run", "store", "studies", "training",
 )  # fmt: skip
 
 __all__ = [*_HOME, *_ROOMS]

@@ -32,8 +32,8 @@ def runs(
     replace: Annotated[bool, typer.Option("--replace", help="With --export: also those that are there.")] = False,
 ):
     """List the runs in the store and the committed ones, or look after them."""
-    from kdlib import runs as room
     from kdlib.store import Store
+    from kdlib.store import runs as room
 
     asked = {"show": show, "diff": diff, "prune": prune, "retry": retry, "export": export}
     asked = [f"--{name}" for name, value in asked.items() if value]

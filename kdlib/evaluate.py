@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from kdlib import data, draws, lookup, metrics
-from kdlib.provenance import provenance
 from kdlib.registry import KdlibError, Registry, unknown
 from kdlib.run import KEY_LENGTH, Run, coerce
 from kdlib.store import Store
+from kdlib.store.provenance import provenance
 
 SCHEMA = 1  # of the records of evaluations
 

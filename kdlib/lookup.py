@@ -2,11 +2,11 @@
 
 import torch
 
-from kdlib.data.batches import Images
-from kdlib.forward import network
 from kdlib.registry import KdlibError
 from kdlib.run import Run
 from kdlib.store import Store
+from kdlib.training.batches import Images
+from kdlib.training.network import network
 
 
 def record(run: Run | str, store: Store | None = None) -> dict:
@@ -21,7 +21,7 @@ def record(run: Run | str, store: Store | None = None) -> dict:
 
 def model(run: Run | str, store: Store | None = None) -> torch.nn.Module:
     """The run's network with its last weights, in evaluation mode, on the CPU; it takes images as
-    `kdlib.data.batches.Images(run).normalise` makes them of uint8 pixels."""
+    `kdlib.training.batches.Images(run).normalise` makes them of uint8 pixels."""
     store = store or Store()
     run = _run(run, store)
     weights = store.weights(run.key)

@@ -15,7 +15,7 @@ from scipy import stats
 import kdlib
 from kdlib import draws
 from kdlib.augment import augmentations, mixings
-from kdlib.data.batches import Images
+from kdlib.training.batches import Images
 
 ROOT = Path(kdlib.__file__).resolve().parents[1]
 standard = augmentations["standard"].load()
@@ -114,7 +114,7 @@ def test_draws_depend_on_nothing_drawn_before():
 
 def test_draws_are_the_same_in_another_process():
     script = (
-        "import sys; sys.path[:0] = sys.argv[1:]\nimport hashlib, tiny\nfrom kdlib.data.batches import Images\n"
+        "import sys; sys.path[:0] = sys.argv[1:]\nimport hashlib, tiny\nfrom kdlib.training.batches import Images\n"
         "sha = hashlib.sha256()\nfor b in Images(tiny.run()).batches(3): sha.update(b.images.contiguous().numpy())\n"
         "print(sha.hexdigest())"
     )

@@ -16,8 +16,8 @@ import torch
 
 from kdlib import augmentations, draws, models, networks, terms
 from kdlib.augment import mixings
-from kdlib.data.batches import Batch
-from kdlib.forward import Output
+from kdlib.training.batches import Batch
+from kdlib.training.network import Output
 
 GOLDEN = Path(__file__).with_name("golden.json")
 TABLES = {"loss term": terms, "network": networks, "augmentation": augmentations, "mixing": mixings}

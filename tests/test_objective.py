@@ -6,10 +6,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from kdlib import Term, losses, terms
-from kdlib.data.batches import Images
-from kdlib.forward import Output, forward, ready_to_teach
-from kdlib.loop import Pool, train_epochs
-from kdlib.student import Student
+from kdlib.training.batches import Images
+from kdlib.training.learner import Learner
+from kdlib.training.loop import Pool, train_epochs
+from kdlib.training.network import Output, forward, ready_to_teach
 
 LABELS = [name for name in terms if not terms[name].options.get("teacher")]
 DISTILLATION = [name for name in terms if terms[name].options.get("teacher")]
@@ -25,7 +25,7 @@ def student_of(name, **fields):
         objective=[Term(name, WEIGHTS.get(name, 1.0))], teachers=[teacher] if name in DISTILLATION else [], **fields
     )
     images = Images(run)
-    return Student(run, images), images, {t.key: ready_to_teach(t, images) for t in run.teachers}
+    return Learner(run, images), images, {t.key: ready_to_teach(t, images) for t in run.teachers}
 
 
 def value_of(student, batch, teachers):

@@ -9,8 +9,8 @@ from kdlib.bench import usual
 from kdlib.bench.measure import Result, in_turns, intra_op, seconds, seconds_an_item
 from kdlib.bench.ours import shares
 from kdlib.bench.sample import NAME, sample
-from kdlib.data.batches import Images
 from kdlib.run import Run
+from kdlib.training.batches import Images
 
 
 def crop_flip(batch: int = 128, steps: int = 20, rounds: int = 5) -> Result:

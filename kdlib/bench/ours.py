@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from kdlib.bench.measure import intra_op, seconds, seconds_an_item
-from kdlib.data.batches import Batch, Images
-from kdlib.forward import Output, ready_to_teach
-from kdlib.loop import Pool, teach, train_epochs
 from kdlib.run import Run
-from kdlib.student import Student
+from kdlib.training.batches import Batch, Images
+from kdlib.training.learner import Learner
+from kdlib.training.loop import Pool, teach, train_epochs
+from kdlib.training.network import Output, ready_to_teach
 
 ENDLESS = 10**6  # epochs of a run: the last one, which takes gradient norms, is never reached
 
@@ -29,7 +29,7 @@ class FirstBatches(Images):
 
 @dataclass
 class Group:
-    """One group and its teachers, set up as kdlib.cohorts does: alone on all cores, or in a pool with one each."""
+    """One group and its teachers, set up as kdlib.training does: alone on all cores, or in a pool with one each."""
 
     runs: list[Run]
     steps: int = ENDLESS  # the most an epoch takes
@@ -40,7 +40,7 @@ class Group:
         self.threads = cores if alone else 1
         self.pool = Pool(cores)
         self.images = FirstBatches(self.runs[0], self.steps)
-        self.students = [Student(run, self.images) for run in self.runs]
+        self.students = [Learner(run, self.images) for run in self.runs]
         taught_by = {t.key: t for r in self.runs for t in r.teachers}
         self.teachers = {key: ready_to_teach(run, self.images) for key, run in taught_by.items()}
         self.epochs = train_epochs(self.students, self.teachers, self.images, self.pool)

@@ -22,12 +22,12 @@ from torchvision import transforms
 
 from kdlib.bench.measure import seconds
 from kdlib.bench.sample import sample
-from kdlib.data.batches import Batch, Images
-from kdlib.forward import Output, forward, network
 from kdlib.losses.contrastive import CRD, EPSILON, other_classes
 from kdlib.objective import terms
 from kdlib.run import Run
-from kdlib.student import Student, term_state
+from kdlib.training.batches import Batch, Images
+from kdlib.training.learner import Learner, term_state
+from kdlib.training.network import Output, forward, network
 
 WARM_UP = 2  # steps that do not count
 ENDLESS = 10**7  # images, which the workers read on while the last steps are timed
@@ -113,7 +113,7 @@ class Plain:
         self.run, self.images = run, Images(run)
         self.student = network(run).train()
         self.teachers = [network(teacher).eval() for teacher in run.teachers]
-        self.features = Student.needs_features(run)
+        self.features = Learner.needs_features(run)
         self.losses = [TERMS.get(term.name) or terms[term.name].load() for term in run.objective]
         self.states = [term_state(term, run, self.images, torch.device("cpu")) for term in run.objective]
         learning = nn.ModuleList([self.student, *(state for state in self.states if state is not None)]).parameters()
@@ -147,7 +147,7 @@ class Plain:
         self.optimiser.zero_grad()
         output = forward(self.student, pixels, self.features)
         loss = sum(
-            term.weight * loss(batch, output, *Student.given(term, state, lessons), **dict(term.params))
+            term.weight * loss(batch, output, *Learner.given(term, state, lessons), **dict(term.params))
             for term, loss, state in zip(self.run.objective, self.losses, self.states, strict=True)
         )
         loss.backward()

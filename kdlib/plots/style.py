@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kdlib.claims.imbalance_kd_calibration import DATA, KD
-from kdlib.claims.imbalance_kd_calibration import OBJECTIVES as OBJECTIVE_NAMES
 from kdlib.registry import KdlibError
+from kdlib.studies.imbalance_kd_calibration import DATA, KD
+from kdlib.studies.imbalance_kd_calibration import OBJECTIVES as OBJECTIVE_NAMES
 
 ROLES = {
     "plain": "#555555",

@@ -1,13 +1,13 @@
-"""reports/coverage.csv, what kdlib.coverage measured, and its page, which is rendered from the CSV alone."""
+"""reports/coverage.csv, what kdlib.intervals.coverage measured, and its page, which is rendered from the CSV alone."""
 
 import datetime
 from pathlib import Path
 
 import pandas as pd
 
-from kdlib import coverage
-from kdlib.provenance import provenance
+from kdlib.intervals import coverage
 from kdlib.store import repository, write_atomically
+from kdlib.store.provenance import provenance
 
 OURS = "kdlib"  # among the estimators
 LOW, HIGH = 92, 98  # percent: a 95% interval that holds the truth this often is a good one

@@ -11,10 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kdlib.provenance import provenance
 from kdlib.registry import KdlibError, unknown
 from kdlib.report.parameters import check, declared, from_arguments, from_file
 from kdlib.store import repository, write_atomically
+from kdlib.store.provenance import provenance
 
 DEFAULT_PROFILE = "digits"  # the notebooks' own defaults: no file
 

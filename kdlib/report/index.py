@@ -20,9 +20,9 @@ NAMES = {
 def write_index(reports: Path) -> Path:
     """Joins <reports>/<profile>/<study>.json beside its .html and the published claims; returns the index. Also renders
     <reports>/coverage.html where there is a coverage.csv."""
-    from kdlib.claims import published
     from kdlib.report.coverage import write_page
     from kdlib.report.html import template
+    from kdlib.studies import published
 
     made, claims = read(reports), published("claims")
     studies = []

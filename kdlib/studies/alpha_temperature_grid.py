@@ -1,0 +1,92 @@
+"""Study D: claims read off its table of 45 students over alpha and temperature."""
+
+import numpy as np
+from scipy import stats
+
+from kdlib import draws
+from kdlib.intervals import comparisons as evidence
+from kdlib.intervals.comparisons import Interval
+from kdlib.intervals.verdicts import (
+    Rows,
+    Verdict,
+    above,
+    all_of,
+    below,
+    describe,
+    difference,
+    held_out_accuracy,
+    measured,
+    need,
+    noise_of,
+    points,
+    within,
+)
+
+ALPHAS = (0.1, 0.25, 0.5, 0.75, 0.9)
+TEMPERATURES = (1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 30.0, 40.0, 50.0)
+NO_DIFFERENCE = 0.005  # half a point
+PLAIN, TEACHER = ("plain",), ("teacher",)
+
+
+def d1(rows: Rows) -> Verdict:
+    """The best cell of the grid beats the plain student: best on held-out images, compared on test images."""
+    cells = need(rows, [("cell", a, t) for a in ALPHAS for t in TEMPERATURES])
+    need(rows, [PLAIN])
+    best = max(cells, key=lambda cell: held_out_accuracy(rows[cell]))
+    gain = difference(rows, best, PLAIN)
+    return Verdict(above(0)(gain), f"{describe(best)} minus plain: {points(gain)}")
+
+
+def d2(rows: Rows) -> Verdict:
+    """The larger alpha, the lower its best temperature: Spearman's correlation over resampled images and trainings."""
+    need(rows, [("cell", a, t) for a in ALPHAS for t in TEMPERATURES])
+    table = [measured(rows["cell", a, t], "accuracy") for a in ALPHAS for t in TEMPERATURES]
+    means = [evidence.average(row.values()) for row in table]
+    values, replicates = np.array([mean.value for mean in means]), np.stack([mean.replicates for mean in means])
+    noise = noise_of(rows, "accuracy")
+    if noise:
+        count = replicates.shape[1]
+        spread = noise.drawn(count, "accuracy")
+        luck = [draws.normal(count, "training noise", number) / np.sqrt(len(row)) for number, row in enumerate(table)]
+        replicates += spread * np.stack(luck)
+    estimate = _trend(values[:, None])[0]
+    low, high = np.quantile(_trend(replicates), [0.025, 0.975])
+    kind = "test images and training" if noise else evidence.TEST_IMAGES_ONLY
+    trend = Interval(estimate, low, high, kind)
+    found = [TEMPERATURES[i] for i in np.argmax(np.reshape(values, (len(ALPHAS), -1)), axis=1)]
+    pairs = ", ".join(f"{a:g}: {t:g}" for a, t in zip(ALPHAS, found, strict=True))
+    text = f"rank correlation {estimate:+.2f} (95%: {low:+.2f} to {high:+.2f}; {kind}); best T by alpha: {pairs}"
+    return Verdict(below(0)(trend), text)
+
+
+def d3(rows: Rows) -> Verdict:
+    """At alpha .1 the temperature makes no difference: no cell differs from the plain student by half a point."""
+    cells = need(rows, [("cell", ALPHAS[0], t) for t in TEMPERATURES])
+    need(rows, [PLAIN])
+    gains = [difference(rows, cell, PLAIN) for cell in cells]
+    widest = max(gains, key=lambda gain: max(abs(gain.low), abs(gain.high)))
+    text = (
+        f"{sum(within(NO_DIFFERENCE)(g) == 'holds' for g in gains)} of 9 cells within half a point of plain; the one "
+    )
+    return Verdict(all_of(map(within(NO_DIFFERENCE), gains)), text + f"that may differ most: {points(widest)}")
+
+
+def d4(rows: Rows) -> Verdict:
+    """A network distilled from itself does not beat its teacher, in both of the source's rows."""
+    need(rows, [TEACHER])
+    selves = need(rows, [("self-distilled", 0.5, 10.0), ("self-distilled", 0.9, 5.0)])
+    gains = {name: difference(rows, name, TEACHER) for name in selves}
+    text = "; ".join(f"{describe(name)} minus teacher: {points(gain)}" for name, gain in gains.items())
+    return Verdict(all_of(map(below(0), gains.values())), text)
+
+
+RULES = {"D1": d1, "D2": d2, "D3": d3, "D4": d4}
+
+
+def _trend(accuracies: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of alpha and its best temperature, for each column of (45, n); 0 where all are equal."""
+    best = accuracies.reshape(len(ALPHAS), len(TEMPERATURES), -1).argmax(1)
+    ranks = stats.rankdata(best, axis=0) - (len(ALPHAS) + 1) / 2
+    alphas = np.arange(len(ALPHAS)) - (len(ALPHAS) - 1) / 2
+    scale = np.sqrt((ranks**2).sum(0) * (alphas**2).sum())
+    return np.divide(alphas @ ranks, scale, out=np.zeros(len(scale)), where=scale > 0)
