@@ -6,8 +6,7 @@ class names): uint8 N x C x H x W and integers N, tensors or arrays. Its options
 Nothing here imports torch until one of the functions below is first used.
 """
 
-import importlib
-
+from kdlib import lazy
 from kdlib.registry import Registry
 
 datasets = Registry("data set")
@@ -15,7 +14,7 @@ datasets.add("digits", "kdlib.data.sources:digits", num_classes=10, channels=1, 
 datasets.add("cifar10", "kdlib.data.sources:cifar10", num_classes=10, channels=3, size=32, held_out=500, flip=True)
 datasets.add("cifar100", "kdlib.data.sources:cifar100", num_classes=100, channels=3, size=32, held_out=50, flip=True)
 
-_HOME = {
+_HOMES = {
     "load": "images",
     "describe": "catalogue",
     "overview": "catalogue",
@@ -25,14 +24,5 @@ _HOME = {
     "long_tailed_counts": "split",
 }
 
-__all__ = ["datasets", *_HOME]
-
-
-def __getattr__(name: str):
-    if name in _HOME:
-        return getattr(importlib.import_module(f"kdlib.data.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'kdlib.data' has no attribute '{name}'")
-
-
-def __dir__():
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy.door(__name__, _HOMES)
+__all__ += ["datasets"]

@@ -22,7 +22,7 @@ from torch import Tensor
 from kdlib import metrics
 from kdlib.intervals import comparisons as evidence
 from kdlib.intervals.comparisons import Interval, Row, TrainingNoise
-from kdlib.metrics.bootstrap import image_values, resampled_mean, scores
+from kdlib.metrics.resampling import image_values, resampled_mean, scores
 
 _IMAGES, _CLASSES, _ALIKE = 20_000, 10, 100  # of the population; _ALIKE images share a confidence
 _TRAINED = 20  # networks a method, of which repeats are drawn

@@ -1,0 +1,37 @@
+"""What help() shows of the thin library: shapes, errors, source, and an example that runs."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+
+import pytest
+import torch
+
+import kdlib
+from kdlib import data, losses, metrics, models
+
+DOORS = {losses: losses.__all__, metrics: metrics.__all__}
+NAMES = [(room, name) for room, names in DOORS.items() for name in names]
+THIN = [kdlib.lazy, *DOORS, data, models]
+
+
+def ran(found, globs):
+    """How many examples of a docstring ran; none may fail."""
+    runner = doctest.DocTestRunner(verbose=False)
+    said = []
+    for test in doctest.DocTestFinder(recurse=False).find(found, globs=dict(globs)):
+        runner.run(test, out=said.append)
+    results = runner.summarize(verbose=False)
+    assert results.failed == 0, "".join(said)
+    return results.attempted
+
+
+@pytest.mark.parametrize(("room", "name"), NAMES, ids=lambda value: getattr(value, "__name__", value))
+def test_losses_and_metrics_say_what_they_take_whence_they_are_and_show_it(room, name):
+    text = inspect.getdoc(getattr(room, name))
+    assert re.search(r"\((B|N|R|K)\b", text), "no shape"
+    assert "KdlibError" in text, "no error"
+    assert re.search(r"\b(19|20)\d\d\b|\bours\b", text) or name == "accuracy", "no source"
+    assert 2 <= ran(getattr(room, name), {"torch": torch, name: getattr(room, name)})
