@@ -25,7 +25,7 @@ SCHEMA = 1  # of the records of evaluations
 
 # Functions of the members' test logits, a list of (N, K) in float64, and the labels (N,), with keyword-only parameters;
 # they return a dict of floats. Option of `register`: members=1 for what is measured on one run.
-evaluations = Registry("evaluation")
+evaluations = Registry("evaluation", __name__)
 
 
 def evaluation(name: str, runs: Run | str | Iterable[Run | str], store: Store | None = None, **params) -> dict:

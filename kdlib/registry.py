@@ -7,11 +7,12 @@ kdlib.augment, kdlib.data) and are filled without importing torch, so that a run
 import ast
 import difflib
 import hashlib
+import html
 import importlib
 import inspect
 import linecache
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,12 +49,31 @@ class Entry:
                 )
         return found
 
+    def getdoc(self) -> str:
+        """What `kdlib.terms["kd"]?` shows in IPython: the target's own docstring."""
+        return inspect.getdoc(self.load()) or ""
+
+    def shown(self) -> tuple[str, str, str, str]:
+        """Its line in a table: name, parameters with their defaults, options that are plain values, and summary."""
+        signature = inspect.signature(self.load()).parameters.values()
+        defaults = {p.name: p.default for p in signature if p.default is not inspect.Parameter.empty}
+        plain = {name: value for name, value in self.options.items() if isinstance(value, (bool, int, float, str))}
+        summary = " ".join(self.getdoc().split("\n\n")[0].split())
+        return self.name, _settings(defaults), _settings(plain), summary
+
+
+def _settings(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())
+
 
 class Registry:
-    """A table from names to entries that raises one clear sentence on an unknown name."""
+    """A table from names to entries that shows itself, and raises one clear sentence on an unknown name.
 
-    def __init__(self, kind: str):
-        self.kind = kind
+    `kind` says what an entry is, in the singular; `room` is the module whose docstring tells how to write one.
+    """
+
+    def __init__(self, kind: str, room: str = __name__):
+        self.kind, self.room = kind, room
         self._entries: dict[str, Entry] = {}
 
     def add(self, name: str, target: Callable | str, version: int | str = 1, **options: Any) -> None:
@@ -61,9 +81,14 @@ class Registry:
 
     def register(self, name: str, version: int | None = None, **options: Any) -> Callable:
         """Decorator. Without a version (a notebook cell) the hash of source and options is the version: an edited cell
-        is a new technique, and its runs are new runs. What the source calls does not count."""
+        is a new technique, and its runs are new runs. What the source calls does not count. Raises KdlibError where the
+        name is no text, or one of kdlib's own, which the studies' runs use."""
+        if not isinstance(name, str):
+            raise KdlibError(f'A {self.kind} needs a name: write register("mine") above it, with a text of yours.')
 
         def add(target: Callable) -> Callable:
+            if name in self and _ours(self[name].target) and not _ours(target):
+                raise KdlibError(f"'{name}' is kdlib's own {self.kind}: register yours under another name.")
             self.add(name, target, source_hash(target, options) if version is None else version, **options)
             return target
 
@@ -77,6 +102,42 @@ class Registry:
 
     def __iter__(self):
         return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {', '.join(self)}"
+
+    def __repr__(self) -> str:
+        return "\n".join(_paragraph(*entry.shown()) for entry in self._entries.values())
+
+    def _repr_html_(self) -> str:
+        rows = [_row("td", entry.shown()) for entry in self._entries.values()]
+        return f"<table>{_row('th', (self.kind, 'parameters', 'options', 'what it is'))}{''.join(rows)}</table>"
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
+    def getdoc(self) -> str:
+        """What `kdlib.terms?` shows in IPython: what there is, and how to write another."""
+        return f"{self!r}\n\n{inspect.getdoc(importlib.import_module(self.room))}"
+
+
+def _paragraph(name: str, parameters: str, options: str, summary: str) -> str:
+    about = textwrap.fill(summary, 100, initial_indent="    ", subsequent_indent="    ")
+    return f"{name}({parameters})  {options}".rstrip() + f"\n{about}".rstrip()
+
+
+def _row(cell: str, texts: Iterable[str]) -> str:
+    """A row of an HTML table, in whatever colours its page has."""
+    cells = [f'<{cell} style="text-align: left">{html.escape(text)}</{cell}>' for text in texts]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _ours(target: Callable | str) -> bool:
+    module = target if isinstance(target, str) else getattr(target, "__module__", None) or ""
+    return module.startswith("kdlib.")
 
 
 def unknown(kind: str, name: str, known) -> str:

@@ -1,9 +1,7 @@
 """What help() shows of the thin library: shapes, errors, source, and an example that runs."""
 
 import doctest
-import importlib
 import inspect
-import pkgutil
 import re
 
 import pytest
@@ -34,4 +32,4 @@ def test_losses_and_metrics_say_what_they_take_whence_they_are_and_show_it(room,
     assert re.search(r"\((B|N|R|K)\b", text), "no shape"
     assert "KdlibError" in text, "no error"
     assert re.search(r"\b(19|20)\d\d\b|\bours\b", text) or name == "accuracy", "no source"
-    assert 2 <= ran(getattr(room, name), {"torch": torch, name: getattr(room, name)})
+    assert ran(getattr(room, name), {"torch": torch, name: getattr(room, name)}) >= 2

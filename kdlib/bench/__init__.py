@@ -7,7 +7,7 @@ A bench is a function without required parameters that returns a kdlib.bench.mea
 
 from kdlib.registry import Registry
 
-benches = Registry("bench")
+benches = Registry("bench", __name__)
 benches.add("grid", "kdlib.bench.grid:grid")
 benches.add("students", "kdlib.bench.students:students")
 benches.add("study", "kdlib.bench.students:study")

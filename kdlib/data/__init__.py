@@ -9,7 +9,7 @@ Nothing here imports torch until one of the functions below is first used.
 from kdlib import lazy
 from kdlib.registry import Registry
 
-datasets = Registry("data set")
+datasets = Registry("data set", __name__)
 datasets.add("digits", "kdlib.data.sources:digits", num_classes=10, channels=1, size=8, held_out_total=157, flip=False)
 datasets.add("cifar10", "kdlib.data.sources:cifar10", num_classes=10, channels=3, size=32, held_out=500, flip=True)
 datasets.add("cifar100", "kdlib.data.sources:cifar100", num_classes=100, channels=3, size=32, held_out=50, flip=True)

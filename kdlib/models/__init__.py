@@ -9,7 +9,7 @@ import inspect
 
 from kdlib.registry import KdlibError, Registry
 
-networks = Registry("network")
+networks = Registry("network", __name__)
 
 for depth in (8, 14, 20, 32, 44, 56, 110):
     networks.add(f"resnet{depth}", "kdlib.models.cifar_resnet:cifar_resnet", depth=depth)
