@@ -106,7 +106,7 @@ def thirds(members: list[Tensor], labels: Tensor) -> dict[str, float]:
     whose ECE is small can still be too sure of rare classes and not sure enough of frequent ones."""
     confidence, answer = members[0].softmax(1).max(1)
     found = {}
-    for third, classes in metrics.thirds(members[0].shape[1])._asdict().items():
+    for third, classes in metrics.scores.thirds(members[0].shape[1])._asdict().items():
         inside = (labels >= classes.start) & (labels < classes.stop)
         found[f"{third}_confidence"] = confidence[inside].mean()
         found[f"{third}_accuracy"] = (answer == labels)[inside].double().mean()

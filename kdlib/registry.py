@@ -49,6 +49,15 @@ class Entry:
                 )
         return found
 
+    def call(self, takes: str, *arguments: Any, **settings: Any) -> Any:
+        """The target, called. Raises KdlibError where its signature is another; `takes` says what it should take."""
+        target = self.load()
+        try:
+            inspect.signature(target).bind(*arguments, **settings)
+        except TypeError as error:
+            raise KdlibError(f"'{self.name}' does not take what it is called with ({error}): {takes}.") from None
+        return target(*arguments, **settings)
+
     def getdoc(self) -> str:
         """What `kdlib.terms["kd"]?` shows in IPython: the target's own docstring."""
         return inspect.getdoc(self.load()) or ""

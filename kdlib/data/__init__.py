@@ -1,9 +1,24 @@
-"""Data sets by name, their splits, and batches of them.
+"""Data sets by name, and their splits.
 
 A data set is a function of (split, root), split "train" or "test" and root a folder, that returns (images, labels,
 class names): uint8 N x C x H x W and integers N, tensors or arrays. Its options: `num_classes`, `channels`, `size`
 (side in pixels); `held_out` (held-out training images a class) or `held_out_total`; `flip` (may images be mirrored?).
 Nothing here imports torch until one of the functions below is first used.
+
+>>> from kdlib import data
+>>> images, labels, class_names = data.load("digits", "train")
+>>> images.shape, labels.bincount().tolist()[:3]
+(torch.Size([1257, 1, 8, 8]), [124, 127, 124])
+>>> train, held_out = data.held_out_split(labels, total=157)
+>>> len(train), len(held_out)
+(1100, 157)
+
+A data set of one's own is registered above its definition, and a run may name it at once:
+
+    @kdlib.datasets.register("mine", num_classes=2, channels=1, size=8, held_out=50, flip=False)
+    def mine(split, root):
+        with np.load(root / f"{split}.npz") as file:
+            return file["images"], file["labels"], ["no", "yes"]
 """
 
 from kdlib import lazy

@@ -56,9 +56,9 @@ class CRD(nn.Module):
     def forward(self, student_features: Tensor, teacher_features: Tensor, index: Tensor, negatives: Tensor) -> Tensor:
         """Student's anchors on the teacher's bank plus teacher's anchors on the student's, each averaged over B.
 
-        Features are (B, student_dim) and (B, teacher_dim). `index` (B,) is where each image, its own positive, stands in the banks; `negatives` (B, k) are places of others
-        (see other_classes). In training the banks then take in the batch; scores are of the banks as they were before.
-        Raises KdlibError on shapes that do not fit.
+        Features are (B, student_dim) and (B, teacher_dim); `index` (B,) is where each image, its own positive, stands
+        in the banks; `negatives` (B, k) are places of others (see other_classes). In training the banks then take in
+        the batch; scores are of the banks as they were before. Raises KdlibError on shapes that do not fit.
         """
         self._check(student_features, teacher_features, index, negatives)
         student = F.normalize(self.student_embedding(student_features))

@@ -92,9 +92,7 @@ def _weighted_mean(losses: Tensor, weights: Tensor | None) -> Tensor:
     if weights is None:
         return losses.mean()
     if weights.shape != losses.shape:  # (B, 1) would broadcast to (B, B) without a word
-        raise KdlibError(
-            f"weights have shape {tuple(weights.shape)}: give one weight per image, {tuple(losses.shape)}."
-        )
+        raise KdlibError(f"weights have shape {tuple(weights.shape)}: give {tuple(losses.shape)}, one per image.")
     return (weights * losses).mean()
 
 

@@ -21,6 +21,7 @@ from kdlib.intervals.comparisons import (
     rank_correlation,
     training_noise,
 )
+from kdlib.metrics.resampling import bootstrap_scores
 from kdlib.registry import KdlibError
 from kdlib.training.records import jsonable
 
@@ -44,7 +45,7 @@ def record(logits, labels):
     made = {
         "key": "k",
         "metrics": {"last": {"raw": raw | {"nll": metrics.nll(logits, labels)}}},
-        "bootstrap": metrics.bootstrap_scores(logits, labels),
+        "bootstrap": bootstrap_scores(logits, labels),
         "reliability": reliability,
     }
     return json.loads(json.dumps(made))
