@@ -8,12 +8,13 @@ import ast
 import difflib
 import hashlib
 import html
-import importlib
+import importlib.util
 import inspect
 import linecache
 import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -59,16 +60,25 @@ class Entry:
         return target(*arguments, **settings)
 
     def getdoc(self) -> str:
-        """What `kdlib.terms["kd"]?` shows in IPython: the target's own docstring."""
-        return inspect.getdoc(self.load()) or ""
+        """The target's docstring, which `kdlib.terms["kd"]?` shows in IPython. Nothing is imported to read it."""
+        if callable(self.target):
+            return inspect.getdoc(self.target) or ""
+        module, attribute = self.target.split(":")
+        source = Path(importlib.util.find_spec(module).origin).read_text(encoding="utf-8")
+        found = (node for node in ast.parse(source).body if getattr(node, "name", None) == attribute)
+        return next(map(ast.get_docstring, found), None) or ""
+
+    @property
+    def summary(self) -> str:
+        """The docstring's first paragraph, as one line."""
+        return " ".join(self.getdoc().partition("\n\n")[0].split())
 
     def shown(self) -> tuple[str, str, str, str]:
         """Its line in a table: name, parameters with their defaults, options that are plain values, and summary."""
         signature = inspect.signature(self.load()).parameters.values()
         defaults = {p.name: p.default for p in signature if p.default is not inspect.Parameter.empty}
         plain = {name: value for name, value in self.options.items() if isinstance(value, (bool, int, float, str))}
-        summary = " ".join(self.getdoc().split("\n\n")[0].split())
-        return self.name, _settings(defaults), _settings(plain), summary
+        return self.name, _settings(defaults), _settings(plain), self.summary
 
 
 def _settings(values: dict[str, Any]) -> str:

@@ -17,6 +17,11 @@ benches.add("crd", "kdlib.bench.crd:crd")
 benches.add("import", "kdlib.bench.imports:imports")
 
 
+def overview() -> str:
+    """Each bench and what it measures, a paragraph per bench; nothing is imported to say it."""
+    return "\n\n".join(f"{name}: {benches[name].summary}" for name in benches)
+
+
 def main(names: list[str] | None = None) -> None:
     """Runs the named benches (None: all) and prints each as it is finished.
 

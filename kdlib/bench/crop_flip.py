@@ -47,7 +47,7 @@ def crop_flip(batch: int = 128, steps: int = 20, rounds: int = 5) -> Result:
 
 
 def _parts(images: Images, batch: int) -> dict[str, float]:
-    """Seconds a batch, each alone; the random numbers count as crop and flip."""
+    """Seconds per batch, each alone; the random numbers count as crop and flip."""
     index = torch.arange(batch)
     pixels = images.images[index]
 

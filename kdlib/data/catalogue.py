@@ -1,6 +1,5 @@
 """What `python -m kdlib data` prints."""
 
-import inspect
 from pathlib import Path
 
 import torch
@@ -57,7 +56,7 @@ def _shape(name: str) -> str:
 
 def _where(name: str, root: Path) -> str:
     if name not in LAYOUTS:
-        return (inspect.getdoc(datasets[name].load()) or "registered by its user").splitlines()[0].rstrip(".")
+        return (datasets[name].summary or "registered by its user").rstrip(".")
     found = [sources.find(LAYOUTS[name], split, root) for split in ("train", "test")]
     return found[0].where if all(found) else f"not here: `python -m kdlib data {name}` downloads it"
 
