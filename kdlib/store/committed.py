@@ -1,9 +1,9 @@
 """Records that came with the checkout, read where the store has none. Nobody writes here but `export`.
 
-    <results>/<key>.json              the record of a run
-    <results>/<key>.weights.pt        the weights of a small teacher
-    <results>/evaluations/<key>.json  what was measured on finished runs
-    <results>/runs.csv                all of them on a line each, for a person
+<results>/<key>.json              the record of a run
+<results>/<key>.weights.pt        the weights of a small teacher
+<results>/evaluations/<key>.json  what was measured on finished runs
+<results>/runs.csv                all of them on a line each, for a person
 """
 
 from collections.abc import Callable
