@@ -12,6 +12,11 @@ def finding(sentence: str, scale: str = "") -> None:
     display(Markdown(f"**{sentence}**" + (f" *{scale}.*" if scale else "")))
 
 
+def sentence(text: str) -> str:
+    """The text with a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def plural(number: int, noun: str) -> str:
     """1 seed, 3 seeds"""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

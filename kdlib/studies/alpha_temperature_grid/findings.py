@@ -5,7 +5,7 @@ import pandas as pd
 from kdlib.intervals.comparisons import rank_correlation
 from kdlib.studies.alpha_temperature_grid.rows import BASELINE, TEACHER, Row
 from kdlib.studies.results import Results, differences, held_out_best, one_of
-from kdlib.studies.words import clear, plural
+from kdlib.studies.words import clear, plural, sentence
 
 
 def best_cell(results: Results) -> Row | None:
@@ -50,7 +50,7 @@ def against_baseline(gains: pd.DataFrame) -> str:
         of_metric = gains[gains["metric"] == metric]
         more, less = (of_metric["low"] > 0).sum(), (of_metric["high"] < 0).sum()
         said.append(f"{title} is higher than the baseline's in {more} of {len(of_metric)} cells and lower in {less}")
-    return f"{'; '.join(said)}.".capitalize() if len(gains) else "No cell stands beside a baseline."
+    return sentence("; ".join(said)) if len(gains) else "No cell stands beside a baseline."
 
 
 def band(results: Results) -> str:
@@ -97,7 +97,7 @@ def of_teacher_effects(effects: pd.DataFrame) -> str:
         f"{block}: {_range(group['estimate'])} points ({clear(group)})"
         for block, group in accuracy.groupby("factor", sort=False)
     ]
-    return f"{'; '.join(said)}." if said else "None of these rows was measured."
+    return sentence("; ".join(said)) if said else "None of these rows was measured."
 
 
 def _range(values: pd.Series) -> str:
