@@ -117,7 +117,9 @@ def honesty(records: dict[str, dict]) -> str:
     """Raw ECE of single networks beside what a calibrated one would score."""
     raw = {role: record["metrics"]["last"]["raw"] for role, record in records.items()}
     said = [f"{role} {figures['ece']:.3f} ({figures['ece_floor']:.3f})" for role, figures in raw.items()]
-    return f"Raw ECE, in brackets what a perfectly calibrated network would score: {', '.join(said)}." if said else ""
+    if not said:
+        return "No network was measured."
+    return f"Raw ECE, in brackets what a perfectly calibrated network would score: {', '.join(said)}."
 
 
 def pull(records: dict[str, dict]) -> str:

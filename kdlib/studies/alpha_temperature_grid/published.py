@@ -24,12 +24,13 @@ def beside_published(results: Results) -> pd.DataFrame:
     for side, gain in [("published %", "published gain"), ("ours %", "our gain")]:
         baseline = both.loc[both["role"] == "baseline", side].item()
         both[gain] = (both[side] - baseline).where(both["role"] == "cell")
-    ends = [_gain(results, Row(*key)) for key in both[keys].itertuples(index=False)]
+    ends = [_gain(results, *key) for key in both[keys].itertuples(index=False)]
     return both.join(pd.DataFrame(ends, columns=["95% low", "95% high"]))
 
 
-def _gain(results: Results, cell: Row) -> tuple[float, float]:
-    if cell.role != "cell" or cell not in results.rows or BASELINE not in results.rows:
+def _gain(results: Results, role: str, alpha: float, temperature: float) -> tuple[float, float]:
+    cell = Row(role, alpha, temperature) if role == "cell" else None
+    if not {cell, BASELINE} <= results.rows.keys():
         return float("nan"), float("nan")
     ends = shown(results.difference(cell, BASELINE), "accuracy")
     return ends["low"], ends["high"]

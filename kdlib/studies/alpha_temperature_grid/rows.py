@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from kdlib.registry import KdlibError
 from kdlib.studies.study import Study
 
 study = Study("alpha_temperature_grid")
@@ -15,6 +16,10 @@ class Row:
     role: str
     alpha: float | None = None  # weight of the teacher's term, 0 to 1
     temperature: float | None = None
+
+    def __post_init__(self):
+        if self.alpha is not None and not 0 <= self.alpha <= 1:
+            raise KdlibError(f"alpha is {self.alpha:g}: give a weight from 0, labels alone, to 1, the teacher alone.")
 
     def __str__(self) -> str:
         """cell α 0.5, T 10"""
