@@ -73,7 +73,8 @@ def test_without_a_checkout_everything_works_in_a_store(installed, tmp_path):
     script = (
         "import kdlib\n"
         "run = kdlib.Run(data='digits', network='cnn2', epochs=1, batch_size=64)\n"
-        "print(kdlib.train([run], threads=1)['status'].item(), kdlib.logits(run)[0].shape[1], kdlib.store.Store().results)"
+        "status = kdlib.train([run], threads=1)['status'].item()\n"
+        "print(status, kdlib.logits(run)[0].shape[1], kdlib.store.Store().results)"
     )
     done = installed(script, KDLIB_STORE=str(tmp_path / "runs"))
     assert done.stdout.endswith("finished 10 None\n"), done.stderr
