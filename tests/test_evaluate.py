@@ -225,6 +225,7 @@ def test_members_come_in_the_order_given(copied, registered):
 def test_mistakes_get_one_sentence(copied, trained, registered):
     store, (run, other) = copied
     failed = tiny.run(1, lr=1e30)
+    evaluations.register("a pair", version=1, members=2)(lambda members, labels: {})
     mistakes = [
         (("ecc", run), {}, "Unknown evaluation 'ecc': did you mean 'ece'.*Known: ece, batch_ece"),
         (("ece", run), {"bin": 5}, "Unknown parameter of evaluation 'ece' 'bin': did you mean 'bins'"),
@@ -233,6 +234,7 @@ def test_mistakes_get_one_sentence(copied, trained, registered):
         (("batch_ece", run), {"batch_size": 0}, "batch_size is 0: give 1 or more"),
         (("ece", [run, other]), {}, "Evaluation 'ece' was given 2 runs: give it 1"),
         (("agreement", []), {}, "Evaluation 'agreement' was given 0 runs: give it one or more"),
+        (("a pair", [run]), {}, "Evaluation 'a pair' was given 1 run: give it 2"),
         (("ece", tiny.run(2)), {}, "has no record: train it with"),
     ]
     for arguments, params, sentence in mistakes:
