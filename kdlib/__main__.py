@@ -115,9 +115,8 @@ def _store() -> kdlib.store.Store:
     """The store, which looking at it does not make; where there is none, that is said beside the output."""
     store = kdlib.store.Store()
     if not store.root.is_dir():
-        typer.echo(
-            f"There is no store {store.root} yet: kdlib.train makes it, or $KDLIB_STORE names another.", err=True
-        )
+        missing = f"There is no store {store.root} yet: kdlib.train makes it, or $KDLIB_STORE names another."
+        print(missing, file=sys.stderr)
     return store
 
 

@@ -21,6 +21,7 @@ from kdlib.run import KEY_LENGTH, Run, coerce
 from kdlib.store import Store
 from kdlib.store import evaluations as kept
 from kdlib.store.provenance import provenance
+from kdlib.words import count
 
 SCHEMA = 1  # of the records of evaluations
 
@@ -126,7 +127,7 @@ def _changed(name: str, params: dict[str, Any]) -> dict[str, Any]:
 def _check(name: str, members: list[dict]) -> None:
     wanted = evaluations[name].options.get("members", len(members) or "one or more")
     if len(members) != wanted:
-        raise KdlibError(f"Evaluation '{name}' was given {len(members)} runs: give it {wanted}.")
+        raise KdlibError(f"Evaluation '{name}' was given {count(len(members), 'run')}: give it {wanted}.")
     for member in members:
         if member["status"] == "failed":
             raise KdlibError(f"Run {member['key']} cannot be evaluated, since {member['reason']}: leave it out.")

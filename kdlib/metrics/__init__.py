@@ -32,7 +32,6 @@ _HOMES = {
     "overconfidence_error": "binned",
     "reliability": "binned",
     "smooth_ece": "smooth",
-    "third_accuracies": "scores",
     "underconfidence_error": "binned",
 }
 

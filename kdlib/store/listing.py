@@ -25,11 +25,10 @@ def listing(rows: list[dict], limit: int = 0) -> str:
     if not rows:
         return "No runs."
     frame = pd.DataFrame([_compact(row) for row in rows])
-    same = [c for c in frame if c != "key" and len(frame) > 1 and frame[c].nunique(dropna=False) == 1]
+    same = [c for c in frame if c != "key" and len(rows) > 1 and frame[c].nunique(dropna=False) == 1]
     shown = frame.drop(columns=same).head(limit or len(rows)).astype(object).fillna("")
-    head = (
-        [f"{count(len(rows), 'run')}, all with " + ", ".join(f"{c} {frame[c].iloc[0]}" for c in same)] if same else []
-    )
+    common = ", ".join(f"{column} {frame[column].iloc[0]}" for column in same)
+    head = [f"{count(len(rows), 'run')}, all with {common}"] if same else []
     more = [f"… and {len(rows) - len(shown)} more: --limit 0 shows all."] if len(shown) < len(rows) else []
     return "\n".join([*head, shown.to_string(index=False), *more])
 
