@@ -2,7 +2,7 @@
 
 A data set is a function of (split, root), split "train" or "test" and root a folder, that returns (images, labels,
 class names): uint8 N x C x H x W and integers N, tensors or arrays. Its options: `num_classes`, `channels`, `size`
-(side in pixels); `held_out` (held-out training images a class) or `held_out_total`; `flip` (may images be mirrored?).
+(side in pixels); `held_out` (held-out training images per class) or `held_out_total`; `flip` (may images be mirrored?).
 Nothing here imports torch until one of the functions below is first used.
 
 >>> from kdlib import data
