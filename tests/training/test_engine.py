@@ -17,7 +17,7 @@ import kdlib
 from kdlib import KdlibError, Run, Term, plan
 from kdlib.run import lineage
 from kdlib.store import Store
-from kdlib.training import engine
+from kdlib.training import checkpoints, engine
 from kdlib.training.engine import Engine
 from kdlib.training.estimate import Cost, free_memory
 from kdlib.training.learner import Learner
@@ -128,13 +128,12 @@ def test_a_second_call_trains_nothing(study, store, capsys):
 
 def test_the_estimate_is_made_of_measured_steps(store):
     runs = [tiny.run(40, seed=seed) for seed in range(3)]
-    engine = Engine(store, 1, torch.device("cpu"), None)
     torch.set_num_threads(1)
     (cohort,) = plan(runs, store)
-    cost = engine.cost(cohort)
+    cost = Engine(store, 1, torch.device("cpu"), None).cost(cohort)
     assert cost.steps == 5 and cost.teaching == 0 and 1e-5 < cost.studying < 10
     parameters = sum(p.numel() for p in kdlib.models.build("cnn2", 10, 1, 8).parameters())
-    assert cost.bytes_per_run == 16 * parameters  # weights, gradients, momentum, best weights
+    assert cost.bytes_per_run == 24 * parameters  # weights, gradients, momentum; best, held weights and momentum
 
 
 def test_costs_add_up():
@@ -147,10 +146,10 @@ def test_costs_add_up():
 
 def test_memory_bounds_a_group_whatever_the_system_says(study, store, monkeypatch):
     (teachers, students) = plan(study, store)
-    engine = Engine(store, 2, torch.device("cpu"), None)
+    works = Engine(store, 2, torch.device("cpu"), None)
     for free, size in ((float("inf"), len(study)), (0, 2)):
         monkeypatch.setattr(engine, "free_memory", lambda device, free=free: free)
-        assert engine.group_size(students) == size
+        assert works.group_size(students) == size
 
 
 # Cohorts -------------------------------------------------------------------------------------------------------------
@@ -290,7 +289,7 @@ def test_an_interrupt_of_the_kernel_loses_one_epoch_at_most(threads, store, monk
 
     monkeypatch.setattr(kdlib.terms, "_entries", dict(kdlib.terms._entries))
     kdlib.terms.add("interrupted", interrupted)
-    monkeypatch.setattr(engine, "CHECKPOINT_SHARE", 0)  # as where writing takes no time: after every epoch
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_SHARE", 0)  # as where writing takes no time: after every epoch
     objective = [Term("cross_entropy"), Term("interrupted")]
     runs = [tiny.run(4, seed=seed, objective=objective) for seed in range(2)]
     whole = Store(store.root.with_name("whole"), results="")
@@ -312,12 +311,12 @@ import json, sys
 sys.path[:0] = sys.argv[1:3]
 import tiny, kdlib
 from kdlib.training import records
-finish = records.finish
-def noted(store, student, *rest):
+compose = records.compose
+def noted(reached, *rest):
     with open(sys.argv[3], "a") as log:
-        log.write(student.run.key + "\\n")
-    return finish(store, student, *rest)
-records.finish = noted
+        log.write(reached.run.key + "\\n")
+    return compose(reached, *rest)
+records.compose = noted
 print("ready", flush=True)
 sys.stdin.readline()
 table = kdlib.train(tiny.study(int(sys.argv[4])), threads=1)
