@@ -1,11 +1,13 @@
 """Every loss term by its name, as the training loop calls it."""
 
+import re
+
 import pytest
 import tiny
 import torch
 from torch.nn.functional import cross_entropy
 
-from kdlib import Term, losses, terms
+from kdlib import KdlibError, Term, losses, terms
 from kdlib.training.batches import Images
 from kdlib.training.learner import Learner
 from kdlib.training.loop import Pool, train_epochs
@@ -93,3 +95,26 @@ def test_new_terms_leave_torchs_own_generator_alone():
     for name in terms:
         learner_of(name)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("term", "options", "sentence"),
+    [
+        (lambda batch, student, teacher: 0, {}, "takes .batch, student, teacher., .* register it with teacher=True"),
+        (lambda batch, student: 0, {"teacher": True}, "but is given .*teacher.: .* or leave out the option teacher"),
+        (lambda batch, student, state: 0, {}, "register it with state=make"),
+        (lambda batch: 0, {}, "let it take all of these"),
+        (lambda batch, student, *, strength: 0, {}, "Parameter 'strength' of 'mine' has no default"),
+        (lambda batch, student: 0, {"feature": True}, "Unknown option of a loss term 'feature': did you"),
+        (lambda batch, student, *, t=1.0: 0, {"positive": ("T",)}, "'mine' in positive=... 'T': Known: t"),
+    ],
+)  # fmt: skip
+def test_a_term_that_is_registered_wrongly_is_said_at_once(term, options, sentence):
+    with pytest.raises(KdlibError, match=sentence):
+        terms.register("mine", version=1, **options)(term)
+    assert "mine" not in terms
+
+
+def test_every_term_says_its_formula_and_source():
+    for name in terms:
+        assert re.search(r"[(:] ?[A-Z].* (19|20)\d\d\)", terms[name].load().__doc__, re.DOTALL), name

@@ -312,12 +312,6 @@ def test_a_bad_term_gets_one_sentence(sentence, arguments, params):
         Term(*arguments, **params)
 
 
-def test_a_term_whose_parameter_has_no_default_gets_one_sentence(monkeypatch):
-    register(monkeypatch, kdlib.terms, "bare", lambda batch, student, *, strength: student.logits.sum())
-    with pytest.raises(KdlibError, match="Parameter 'strength' of 'bare' has no default"):
-        Term("bare", strength=1)
-
-
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [

@@ -32,6 +32,8 @@ class Pace:
 
     def reach(self, epoch: int) -> None:
         self.epoch = epoch
+        if not self._alive():
+            return
         done, total = self._epochs_done(), sum(learner.run.epochs for learner in self._alive())
         seconds_each = (time.monotonic() - self.started) / max(1, done - self.before)
         left = f"{duration(seconds_each * (total - done))} left" if done < total else "done"

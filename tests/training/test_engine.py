@@ -1,11 +1,15 @@
 """Who trains with whom changes no bit; and what is left when something goes wrong."""
 
+import io
+import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +19,16 @@ import torch
 
 import kdlib
 from kdlib import KdlibError, Run, Term, plan
+from kdlib.registry import Stopped
 from kdlib.run import lineage
 from kdlib.store import Store
-from kdlib.training import checkpoints, engine
+from kdlib.training import checkpoints, engine, records
+from kdlib.training.batches import Images
 from kdlib.training.engine import Engine
 from kdlib.training.estimate import Cost, free_memory
 from kdlib.training.learner import Learner
+from kdlib.training.loop import Pool, train_epochs
+from kdlib.training.process import FLAGS, torch_settings
 
 ROOT = Path(kdlib.__file__).resolve().parents[1]
 HALF = Term("cross_entropy", 0.5)
@@ -142,6 +150,32 @@ def test_costs_add_up():
     assert cost.total([3, 1, 2]) == 50 + 30 + 30
     assert [cost.runs_within(seconds) for seconds in (5, 29, 30, 49, 50)] == [0, 0, 2, 2, 4]
     assert free_memory(torch.device("cpu")) > 1e6
+
+
+def test_one_stalled_step_does_not_spoil_the_estimate(store, monkeypatch):
+    """As on a busy machine: of each three timings one takes a hundred times as long, whichever it is."""
+    (cohort,) = plan([tiny.run(seed=seed) for seed in range(2)], store)
+    step, stalled = Learner.step, itertools.cycle([True, False, False])
+    monkeypatch.setattr(Learner, "step", lambda *given: (next(stalled) and time.sleep(0.5), step(*given)))
+    cost = Engine(store, 1, torch.device("cpu"), None).cost(cohort)
+    assert cost.studying < 0.25
+
+
+def test_costs_are_corrected_by_what_was_trained(store, monkeypatch):
+    """The size of a later group hangs on it."""
+    cost = Cost(steps=10, teaching=1.0, studying=2.0, workers=2, bytes_per_run=7)
+    assert cost.corrected([(2, 3.0), (1, 3.0)]) == Cost(10, 0.1, 0.2, 2, 7)
+    assert cost.corrected([]) == cost
+    runs = [tiny.run(2, seed=seed) for seed in range(3)]
+    (cohort,) = plan(runs, store)
+    works = Engine(store, 1, torch.device("cpu"), None)
+    works.costs[cohort.place] = Cost(steps=5, teaching=0.0, studying=100.0, workers=1, bytes_per_run=1)
+    works.deadline = time.monotonic() + 60
+    assert works.group_size(cohort) == 1
+    works.train_group(cohort)
+    assert works.costs[cohort.place].studying < 1
+    (cohort,) = plan(runs, store)
+    assert works.group_size(cohort) == len(cohort.runs) == 2
 
 
 def test_memory_bounds_a_group_whatever_the_system_says(study, store, monkeypatch):
@@ -272,9 +306,10 @@ def test_a_run_that_fails_leaves_its_company_alive(study, expected, store, monke
     assert [c.runs for c in plan([sick], store)] == [[sick]]
 
 
+@pytest.mark.parametrize("share", [0, 1e9])  # checkpoints after every epoch, and after the first one only
 @pytest.mark.parametrize("threads", [1, 2])
-def test_an_interrupt_of_the_kernel_loses_one_epoch_at_most(threads, store, monkeypatch, request):
-    """Ctrl-C, or Interrupt in JupyterLab, in the middle of the third epoch."""
+def test_an_interrupt_of_the_kernel_loses_no_finished_epoch(threads, share, store, monkeypatch, request):
+    """Ctrl-C, or Interrupt in JupyterLab, in the middle of the fourth epoch."""
     # A shell starts jobs in the background with Ctrl-C ignored, and its processes inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
@@ -289,21 +324,67 @@ def test_an_interrupt_of_the_kernel_loses_one_epoch_at_most(threads, store, monk
 
     monkeypatch.setattr(kdlib.terms, "_entries", dict(kdlib.terms._entries))
     kdlib.terms.add("interrupted", interrupted)
-    monkeypatch.setattr(checkpoints, "CHECKPOINT_SHARE", 0)  # as where writing takes no time: after every epoch
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_SHARE", share)
     objective = [Term("cross_entropy"), Term("interrupted")]
-    runs = [tiny.run(4, seed=seed, objective=objective) for seed in range(2)]
+    short, *runs = [tiny.run(epochs, seed=epochs, objective=objective) for epochs in (2, 5, 6)]
     whole = Store(store.root.with_name("whole"), results="")
-    train(runs, whole)
-    (cohort,) = plan(runs, store)
+    train([short, *runs], whole)
+    (cohort,) = plan([short, *runs], store)
     works = Engine(store, threads, torch.device("cpu"), None)
     works.cost(cohort)  # its steps do not count
-    steps["left"] = 2 * 5 * 2 + 5  # two runs, five steps an epoch, two epochs and a half
-    with pytest.raises(KeyboardInterrupt):
-        works.train(runs)
-    assert {store.checkpoint(run.key)["epoch"] for run in runs} == {2}
-    train(runs, store, threads)
-    assert bits(store, runs) == bits(whole, runs)
+    steps["left"] = 5 * (2 * 3 + 1 * 2) + 5  # five steps an epoch: two of three runs, the third of two, and a half
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        works.train([short, *runs])
+    said = "Stopped at epoch 3 of 6: 1 of 3 finished, kept; the same command goes on."
+    assert str(stopped.value) == said and type(stopped.value) is Stopped
+    assert stopped.value._render_traceback_() == [f"Stopped: {said}"]
+    assert {store.checkpoint(run.key)["epoch"] for run in runs} == {3}
+    assert not store.has_checkpoint(short.key)
+    train([short, *runs], store, threads)
+    assert bits(store, [short, *runs]) == bits(whole, [short, *runs])
     assert not list(store.root.glob("*/*.partial"))
+
+
+def test_an_interrupt_while_results_are_measured_loses_nothing(store, monkeypatch):
+    """A run that has made its last epoch needs no other one."""
+    run = tiny.run(2)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "compose", interrupted)
+        with pytest.raises(Stopped, match="Stopped.*: 0 of 1 finished"):
+            train([run], store)
+    assert store.checkpoint(run.key)["epoch"] == 2
+    monkeypatch.setattr(Learner, "begin_epoch", None)  # nothing is left to train
+    monkeypatch.setattr(Engine, "cost", lambda self, cohort: Cost(1, 0, 1, 1, 1))
+    assert list(train([run], store)["status"]) == ["finished"]
+
+
+def test_an_interrupt_before_the_first_epoch_says_so(store, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "plan", interrupted)
+    with pytest.raises(Stopped, match="^Stopped: 0 of 1 finished, kept; the same command goes on.$"):
+        train([tiny.run()], store)
+
+
+def test_held_states_are_not_changed_by_training_on():
+    images = Images(tiny.run())
+    learner = Learner(tiny.run(), images)
+    epochs = train_epochs([learner], {}, images, Pool(1))
+    next(epochs)
+    held = checkpoints.copied(learner.state())
+    kept = io.BytesIO()
+    torch.save(held, kept)
+    next(epochs)
+    again = io.BytesIO()
+    torch.save(held, again)
+    assert kept.getvalue() == again.getvalue() and len(held["history"]) == 1 < len(learner.history)
+    layouts = [(p.stride(), m.stride()) for p, m in zip(learner.model.parameters(), held["momentum"], strict=True)]
+    assert all(own == copy for own, copy in layouts)
 
 
 TRAIN = """
@@ -362,6 +443,32 @@ def test_after_a_kill_the_bits_are_the_same(store, tmp_path):
     assert bits(store, lineage(study)) == bits(whole, lineage(study))
 
 
+def test_sigterm_saves_says_so_and_ends_the_process(store, tmp_path):
+    epochs = 1000
+    process = Process(tmp_path / "log", epochs)
+    process.go()
+    study = tiny.study(epochs)
+    deadline = time.monotonic() + 60
+    while not store.has_checkpoint(study[0].key) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.popen.terminate()
+    out, _ = process.popen.communicate(timeout=60)
+    assert process.popen.returncode == -signal.SIGTERM  # 143 in a shell
+    stopped = re.fullmatch(r"Stopped at epoch (\d+) of 1001: 0 of 6 finished, kept; .*", out.splitlines()[-1])
+    assert {store.checkpoint(run.key)["epoch"] for run in study} == {int(stopped[1])}
+
+
+def test_signals_are_given_back_and_other_threads_may_train(store):
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with ThreadPoolExecutor(1) as other:
+            assert list(other.submit(train, [tiny.run(1)], store).result()["status"]) == ["finished"]
+        train([tiny.run(1, seed=1)], store)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_two_processes_on_one_store_train_nothing_twice(store, tmp_path):
     epochs = 6
     processes = [Process(tmp_path / "log", epochs) for _ in range(2)]
@@ -417,15 +524,23 @@ def test_what_cannot_be_trained_is_said_before_anything_is(run, sentence, store)
     ("options", "sentence"),
     [
         ({"budget": -1}, "budget is -1: give 0 or more"),
+        ({"budget": "5"}, "budget is '5': give a finite number"),
+        ({"budget": float("nan")}, "budget is nan: give a finite number"),
         ({"threads": 0}, "threads is 0: give 1 or more"),
+        ({"threads": "2"}, "threads is '2': give a whole number"),
+        ({"device": "gpu"}, "Unknown device 'gpu': Known: cpu, cuda"),
+        ({"runs": "a"}, "'a' cannot be trained: give a Run, or a list of Runs"),
+        ({"runs": ["a"]}, "'a' cannot be trained: give a Run, or a list of Runs"),
+        ({"runs": 3}, "3 cannot be trained: give a Run, or a list of Runs"),
         ({"device": "cuda"}, "no GPU that torch can use"),
     ],
 )
 def test_bad_options_get_one_sentence(options, sentence, store):
-    if "device" in options and torch.cuda.is_available():
+    if options.get("device") == "cuda" and torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(KdlibError, match=sentence):
-        kdlib.train([tiny.run(1)], store=store, **options)
+        kdlib.train(**{"runs": [tiny.run(1)], "store": store, **options})
+    assert store.keys() == []
 
 
 def test_a_store_that_cannot_be_written_gets_one_sentence(tmp_path, monkeypatch):
@@ -435,10 +550,14 @@ def test_a_store_that_cannot_be_written_gets_one_sentence(tmp_path, monkeypatch)
         kdlib.train([tiny.run(1)])
 
 
-def test_threads_are_given_back(store):
+def test_torchs_settings_are_given_back(store):
     torch.set_num_threads(2)
+    before = [getattr(place, name) for place, name, _ in FLAGS]
     train([tiny.run(1)], store, threads=1)
     assert torch.get_num_threads() == 2
+    assert [getattr(place, name) for place, name, _ in FLAGS] == before
+    with torch_settings():
+        assert [getattr(place, name) for place, name, _ in FLAGS] == [False, False, True]
 
 
 def test_a_single_run_needs_no_list(store):
