@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pandas as pd
 import torch
 
-from kdlib.registry import KdlibError, Stopped, unknown
+from kdlib.registry import KdlibError, Stopped
 from kdlib.run import Run, coerce
 from kdlib.store import Store, tables
 from kdlib.training import records
@@ -18,7 +18,6 @@ from kdlib.training.process import sigterm_stops, torch_settings
 from kdlib.training.progress import Progress, count, duration
 
 SECONDS_BETWEEN_LOOKS = 1.0  # at the runs that another process trains
-DEVICES = ("cpu", "cuda")
 
 
 def train(
@@ -65,8 +64,8 @@ def _device(name: str | None) -> torch.device:
     """ "cuda" has TF32 off."""
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if str(name).partition(":")[0] not in DEVICES:
-        raise KdlibError(unknown("device", name, DEVICES))
+    if str(name).partition(":")[0] not in ("cpu", "cuda"):
+        raise KdlibError(f"There is no device {name!r}: give 'cpu' or 'cuda'.")
     if name != "cpu" and not torch.cuda.is_available():
         raise KdlibError("There is no GPU that torch can use: leave device out, or give 'cpu'.")
     return torch.device(name)

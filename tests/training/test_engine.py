@@ -528,7 +528,7 @@ def test_what_cannot_be_trained_is_said_before_anything_is(run, sentence, store)
         ({"budget": float("nan")}, "budget is nan: give a finite number"),
         ({"threads": 0}, "threads is 0: give 1 or more"),
         ({"threads": "2"}, "threads is '2': give a whole number"),
-        ({"device": "gpu"}, "Unknown device 'gpu': Known: cpu, cuda"),
+        ({"device": "gpu"}, "There is no device 'gpu': give 'cpu' or 'cuda'"),
         ({"runs": "a"}, "'a' cannot be trained: give a Run, or a list of Runs"),
         ({"runs": ["a"]}, "'a' cannot be trained: give a Run, or a list of Runs"),
         ({"runs": 3}, "3 cannot be trained: give a Run, or a list of Runs"),
