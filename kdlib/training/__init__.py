@@ -12,6 +12,7 @@
     checkpoints  what is kept at epoch ends, so that a stop loses none
     process    torch's settings and SIGTERM, and back
     progress   where training stands, a line at a time
+    weights    what torch keeps in a store
     records    from what a run has reached to its record
 
 Nothing here imports torch until a name is first used.

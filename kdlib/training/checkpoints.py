@@ -7,6 +7,7 @@ import torch
 
 from kdlib.store import Store
 from kdlib.training.learner import Learner
+from kdlib.training.weights import save_checkpoint
 
 CHECKPOINT_SHARE = 20  # checkpoints are at least 20 times as long apart as the last ones took to write
 
@@ -32,7 +33,7 @@ class Checkpoints:
     def write(self) -> None:
         begun = time.monotonic()
         for key, state in self.held.items():
-            self.store.save_checkpoint(key, state)
+            save_checkpoint(self.store, key, state)
         self.written, self.took = time.monotonic(), time.monotonic() - begun
 
 

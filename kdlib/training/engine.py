@@ -9,13 +9,16 @@ import torch
 from kdlib.registry import KdlibError, Stopped
 from kdlib.run import Run, coerce
 from kdlib.store import Store, tables
+from kdlib.store.locks import claim
 from kdlib.training import records
 from kdlib.training.cohorts import Cohort, plan
 from kdlib.training.estimate import Cost, free_memory, measure
 from kdlib.training.group import Group
 from kdlib.training.loop import Pool
 from kdlib.training.process import sigterm_stops, torch_settings
-from kdlib.training.progress import Progress, count, duration
+from kdlib.training.progress import Progress, duration
+from kdlib.training.weights import epochs_done, load_weights
+from kdlib.words import count
 
 SECONDS_BETWEEN_LOOKS = 1.0  # at the runs that another process trains
 
@@ -126,15 +129,15 @@ class Engine:
         self.progress.say(line + ".", last=True)
 
     def epochs_left(self, run: Run) -> int:
-        return run.epochs - self.store.epochs_done(run.key)
+        return run.epochs - epochs_done(self.store, run.key)
 
     def train_group(self, cohort: Cohort) -> int:
         """Trains as many of the cohort's runs as the budget, the memory and other processes leave; how many it had."""
         ready = [run for run in cohort.runs if all(self.store.has_weights(t.key) for t in run.teachers)]
         ready.sort(key=lambda run: not self.store.has_checkpoint(run.key))  # those that were begun first
-        with self.store.claim([run.key for run in ready], self.group_size(cohort)) as mine:
+        with claim(self.store, [run.key for run in ready], self.group_size(cohort)) as mine:
             group = [run for run in ready if run.key in mine]
-            weights = {t.key: self.store.weights(t.key) for t in _teachers(group)}
+            weights = {t.key: load_weights(self.store, t.key) for t in _teachers(group)}
             if group and None not in weights.values():  # damaged weights were set aside: the plan is another one now
                 self.train_together(group, weights, cohort)
             return len(group)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from kdlib.run import Run
-from kdlib.store import Store, digest
+from kdlib.store import Store
 from kdlib.training import records
 from kdlib.training.batches import Images
 from kdlib.training.checkpoints import Checkpoints
@@ -15,7 +15,9 @@ from kdlib.training.failures import RunError
 from kdlib.training.learner import Learner, Reached
 from kdlib.training.loop import Pool, train_epochs
 from kdlib.training.network import ready_to_teach
-from kdlib.training.progress import Pace, Progress, count
+from kdlib.training.progress import Pace, Progress
+from kdlib.training.weights import digest, load_checkpoint, save_weights
+from kdlib.words import count
 
 
 class Group:
@@ -79,7 +81,7 @@ class Group:
             learner = Learner(run, self.images, device)
         except RunError as failure:
             return Reached(run, str(failure))
-        if checkpoint := self.store.checkpoint(run.key):
+        if checkpoint := load_checkpoint(self.store, run.key):
             learner.restore(checkpoint)
         return learner
 
@@ -98,7 +100,8 @@ class Group:
         key = reached.run.key
         record = records.compose(reached, self.images, self.taught_by, self.setting)
         if not reached.failure:
-            self.store.save_outcome(key, reached.weights, reached.logits)
+            save_weights(self.store, key, reached.weights)
+            self.store.save_logits(key, reached.logits)
         self.store.save_record(record)
         self.checkpoints.drop(key)
         return reached

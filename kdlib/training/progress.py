@@ -3,6 +3,7 @@
 import time
 
 from kdlib.training.learner import Learner
+from kdlib.words import count
 
 SECONDS_BETWEEN_LINES = 2.0
 
@@ -54,7 +55,3 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -7,10 +7,11 @@ import torch
 
 from kdlib import metrics
 from kdlib.run import Run
-from kdlib.store import SCHEMA, Store, digest
+from kdlib.store import SCHEMA, Store
 from kdlib.store.provenance import provenance
 from kdlib.training.batches import Images
 from kdlib.training.learner import Reached
+from kdlib.training.weights import digest
 
 
 def measure(logits: dict[str, np.ndarray], labels: dict[str, torch.Tensor]) -> dict:

@@ -9,14 +9,7 @@ from torch import nn
 
 import kdlib
 from kdlib import KdlibError, Term
-from kdlib.augment import mixings
 from kdlib.training.failures import RunError, blame
-
-
-@pytest.fixture(autouse=True)
-def _registries(monkeypatch):
-    for table in (kdlib.terms, kdlib.networks, kdlib.augmentations, kdlib.datasets, mixings):
-        monkeypatch.setattr(table, "_entries", dict(table._entries))
 
 
 def trained(store, *runs, threads=2):
@@ -228,7 +221,7 @@ WRONG_MIXINGS = {
 
 @pytest.mark.parametrize("reason", WRONG_MIXINGS)
 def test_a_wrong_mixing_fails_its_cohort(reason, store):
-    mixings.add("mine", WRONG_MIXINGS[reason], 2)
+    kdlib.mixings.add("mine", WRONG_MIXINGS[reason], 2)
     sick, well = trained(store, tiny.run(mixing="mine"), tiny.run())
     assert sick[0] == "failed" and sick[1].startswith(f"the mixing mine {reason}")
     assert well == ("finished", None)
