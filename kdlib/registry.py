@@ -16,19 +16,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-class OneLine:
-    """Shown by IPython, and so by JupyterLab and papermill, as its one sentence without a traceback."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"{type(self).__name__}: {self}"]
-
-
-class KdlibError(OneLine, Exception):
+class KdlibError(Exception):
     """What a user can mend: one sentence that names the thing and the remedy."""
 
 
-class Stopped(OneLine, KeyboardInterrupt):
-    """Training was interrupted and has saved what was reached: how far it came."""
+class Stopped(KeyboardInterrupt):
+    """Training was interrupted and has saved what was reached: how far it came, in one line also in IPython."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
 
 
 @dataclass(frozen=True)
