@@ -22,6 +22,13 @@ class KdlibError(Exception):
     """What a user can mend: one sentence that names the thing and the remedy."""
 
 
+class Stopped(KeyboardInterrupt):
+    """Training was interrupted and has saved what was reached: how far it came, in one line also in IPython."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
 @dataclass(frozen=True)
 class Entry:
     """What a name stands for. `target` is a callable, or "module:attribute" to be imported when first needed."""
