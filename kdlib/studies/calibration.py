@@ -33,7 +33,11 @@ def _line(record: dict) -> dict[str, float]:
 
 def ece_beside_floor(records: Mapping[str, dict]) -> str:
     """The raw ECE of single networks, `records` by their title, beside what a calibrated one would score."""
-    raw = {title: record["metrics"]["last"]["raw"] for title, record in records.items()}
-    said = [f"{title} {figures['ece']:.3f} ({figures['ece_floor']:.3f})" for title, figures in raw.items()]
     brackets = "Raw ECE, in brackets what a perfectly calibrated network would score"
-    return f"{brackets}: {', '.join(said)}." if said else "No network was measured."
+    return f"{brackets}: {eces(records)}." if records else "No network was measured."
+
+
+def eces(records: Mapping[str, dict]) -> str:
+    """teacher 0.018 (0.012), baseline 0.024 (0.013)"""
+    raw = {title: record["metrics"]["last"]["raw"] for title, record in records.items()}
+    return ", ".join(f"{title} {figures['ece']:.3f} ({figures['ece_floor']:.3f})" for title, figures in raw.items())

@@ -6,10 +6,9 @@ import pandas as pd
 
 from kdlib.intervals.comparisons import Interval, rank_correlation
 from kdlib.losses.contrastive import num_negatives
-from kdlib.studies.calibration import ece_beside_floor
+from kdlib.studies.calibration import eces
 from kdlib.studies.imbalance_kd_calibration.published import result_files
-from kdlib.studies.imbalance_kd_calibration.rows import METHOD, by_panel
-from kdlib.studies.results import Results, held_out_best
+from kdlib.studies.imbalance_kd_calibration.rows import METHOD
 from kdlib.studies.words import called, listing, ranges
 
 FEW = 4  # rows below which there is no rank correlation
@@ -72,12 +71,9 @@ def clear_effects(effects: pd.DataFrame) -> str:
 def _clear(effects: pd.DataFrame) -> str:
     accuracy = effects[effects["metric"] == "accuracy"]
     leaving = accuracy[(accuracy["low"] > 0) | (accuracy["high"] < 0)]
-    said = zip(leaving["factor"], leaving["label"], leaving["estimate"], strict=True)
-    return listing(f"{_short(factor, ',')} {_short(label, ' (')} {gain:+.2f}" for factor, label, gain in said)
-
-
-def _short(text: str, end: str) -> str:
-    return text.partition(end)[0]
+    factors, labels = leaving["factor"].str.partition(",")[0], leaving["label"].str.partition(" (")[0]
+    names = [" ".join(dict.fromkeys(pair)) for pair in zip(factors, labels, strict=True)]  # mixup is both
+    return listing(f"{name} {gain:+.2f}" for name, gain in zip(names, leaving["estimate"], strict=True))
 
 
 def teachers_help(effects: pd.DataFrame) -> str:
@@ -98,13 +94,10 @@ def _tail(means: pd.DataFrame) -> str:
     return f"students recognise the tail best with {told(best)}, worst with {told(worst)}"
 
 
-def honesty(results: Results, networks: Mapping[str, Mapping[str, dict]]) -> str:
-    """Which student is best on held-out images, and the raw ECE of the networks beside it."""
-    best = {panel: held_out_best(results, rows).label for panel, rows in by_panel(results.of("student")).items()}
-    said = {
-        panel: f"best on held-out images is {best[panel]}. {ece_beside_floor(of)}" for panel, of in networks.items()
-    }
-    return _per_panel(said)
+def honesty(networks: Mapping[str, Mapping[str, dict]]) -> str:
+    """The raw ECE of the networks that stand for each table, beside what a calibrated one would score."""
+    said = _per_panel({panel: eces(records) for panel, records in networks.items()})
+    return f"Raw ECE, in brackets what a perfectly calibrated network would score. {said}" if networks else said
 
 
 def pull(ratios: pd.DataFrame) -> str:

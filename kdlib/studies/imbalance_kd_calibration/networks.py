@@ -22,6 +22,11 @@ def of_tables(results: Results) -> dict[str, dict[str, dict]]:
     }
 
 
+def best_students(results: Results) -> dict[str, str]:
+    """The label of each table's student that is best on held-out images."""
+    return {panel: held_out_best(results, rows).label for panel, rows in by_panel(results.of("student")).items()}
+
+
 def _chosen(results: Results, rows: list[Row]) -> dict[str, Row]:
     best, nll = held_out_best(results, rows), results.means.set_index("row")["nll"]
     worst = nll[rows].idxmax()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from kdlib.studies.imbalance_kd_calibration.rows import panel
+from kdlib.studies.imbalance_kd_calibration.rows import panel, stacked
 from kdlib.studies.results import Results
 from kdlib.studies.study import published
 
@@ -41,15 +41,14 @@ def beside_published(results: Results) -> pd.DataFrame:
     return _with_gains(pd.concat([*beside, alone], ignore_index=True).reindex(columns=[*alone, *_OURS.values()]))
 
 
-def beside_printed(results: Results, scores: Mapping[tuple[str, float], pd.DataFrame]) -> pd.DataFrame:
+def beside_printed(results: Results, scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The four printed rows, matched by what the authors' own result files call them, with our figures and harmonic
-    scores; `scores` are the harmonic tables by (data, imbalance factor)."""
+    scores; `scores` are the harmonic tables by title."""
     printed = published("imbalance_kd_calibration").rename(columns={"dataset": "data"} | _THEIRS)
     printed["teacher_objective"] = printed.pop("result_file_teacher")
     printed["student_objective"] = printed.pop("result_file_student")
-    empty = pd.DataFrame(columns=["row", "harmonic_score"])
-    scored = pd.concat([empty, *(table[["row", "harmonic_score"]] for table in scores.values())])
-    ours = _students(results).merge(scored.rename(columns={"harmonic_score": "our score"}), on="row", how="left")
+    scored = stacked({panel: table.rename(columns={"harmonic_score": "our score"}) for panel, table in scores.items()})
+    ours = _students(results).merge(scored.reindex(columns=["row", "our score"]), on="row", how="left")
     return printed.merge(ours.drop(columns="row"), on=["data", "imbalance_factor", *MATCH], how="left")
 
 

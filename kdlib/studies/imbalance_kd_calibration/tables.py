@@ -7,7 +7,7 @@ from great_tables import GT
 
 from kdlib import plots
 from kdlib.studies.imbalance_kd_calibration.classes import GAPS
-from kdlib.studies.imbalance_kd_calibration.rows import METHOD, named
+from kdlib.studies.imbalance_kd_calibration.rows import METHOD, OBJECTIVES, named
 from kdlib.studies.results import side_by_side
 
 _HEADINGS = {
@@ -23,6 +23,8 @@ _CHOICES = [METHOD, "teacher_objective", "student_objective", "mixup"]
 _DIGITS = {
     **dict.fromkeys(["IF", "runs", "measured", "seconds"], 0),
     **dict.fromkeys(GAPS, 1),
+    **{f"accuracy %: {own}": 1 for own in OBJECTIVES.values()},
+    **{f"ECE: {own}": 3 for own in OBJECTIVES.values()},
     **dict.fromkeys(["NLL", "NLL scaled", "Brier", "Brier scaled", "score", "low", "high", "plain mean"], 3),
     **dict.fromkeys(["ECE", "ECE scaled", "ECE: estimate", "ECE: low", "ECE: high"], 4),
     **dict.fromkeys(["published: ECE", "ours: ECE", "ours: scaled", "published: score", "ours: score"], 4),

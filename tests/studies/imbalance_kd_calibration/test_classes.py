@@ -21,8 +21,12 @@ def test_means_by_table_role_and_objective(results):
     thirds = classes.by_third(results)
     means = classes.means_by_third(thirds)
     assert len(means) == 2 * 3 * 2
-    chosen = means[(means["panel"] == "tiny, IF 4") & (means["role"] == "student") & (means["student_objective"] == "BS")]
-    same = thirds[(thirds["panel"] == "tiny, IF 4") & (thirds["role"] == "student") & (thirds["student_objective"] == "BS")]
+    chosen = means[
+        (means["panel"] == "tiny, IF 4") & (means["role"] == "student") & (means["student_objective"] == "BS")
+    ]
+    same = thirds[
+        (thirds["panel"] == "tiny, IF 4") & (thirds["role"] == "student") & (thirds["student_objective"] == "BS")
+    ]
     assert len(same) == 4 and chosen["tail %"].item() == pytest.approx(same["tail %"].mean())
 
 

@@ -45,7 +45,9 @@ def test_each_way_to_distil_against_its_rivals():
     rows = study(lambda row: (0.6 if row.kd == "crd" else 0.5, 0.1))
     heights = {"ablation": 0.4, "baseline": 0.55, "teacher": 0.7}
     for role, height in heights.items():
-        rows |= {getattr(row, role): measured(lambda _, h=height: (h, 0.1), getattr(row, role)) for row in rows if row.kd}
+        rows |= {
+            getattr(row, role): measured(lambda _, h=height: (h, 0.1), getattr(row, role)) for row in rows if row.kd
+        }
     gains = accuracy(effects.of_teachers(OfRows(rows)))
     for role, height in heights.items():
         of_rival = gains[effects.RIVALS[role]]

@@ -40,6 +40,8 @@ def test_gains_are_over_the_sides_own_row_of_the_same_table(results):
 
 def test_the_printed_rows_are_matched_by_what_the_result_files_call_them(results):
     printed = published.beside_printed(results, scores.score_tables(results))
-    assert printed["teacher_objective"].tolist() == figures_of("imbalance_kd_calibration")["result_file_teacher"].tolist()
+    assert (
+        printed["teacher_objective"].tolist() == figures_of("imbalance_kd_calibration")["result_file_teacher"].tolist()
+    )
     assert len(printed) == 4 and printed[["our %", "our score"]].isna().all(axis=None)
     assert published.beside_printed(results, {})["published score"].notna().all()
