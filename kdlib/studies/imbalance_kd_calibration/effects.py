@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 import pandas as pd
 
-from kdlib.intervals.comparisons import Interval
+from kdlib.intervals import Interval
 from kdlib.intervals.verdicts import mean_difference
 from kdlib.studies.imbalance_kd_calibration.rows import WORDS, Row, by_panel, pairs, stacked
 from kdlib.studies.results import UNITS, Results, differences
@@ -93,4 +93,4 @@ def _effect(
 
 def _known(found: Interval) -> Interval:
     """Without ends where training noise is unknown."""
-    return found if found.decides else Interval(found.estimate, math.nan, math.nan, found.kind)
+    return found if found.decides else replace(found, low=math.nan, high=math.nan)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from kdlib.intervals.comparisons import Interval, rank_correlation
+from kdlib.intervals import Interval, rank_correlation
 from kdlib.losses.contrastive import num_negatives
 from kdlib.studies.calibration import eces
 from kdlib.studies.imbalance_kd_calibration.published import result_files

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable
 from itertools import product
 
-from kdlib.intervals import comparisons, harmonic
+from kdlib.intervals import average, comparisons, harmonic, lead
 from kdlib.intervals.verdicts import (
     Rows,
     Verdict,
@@ -38,9 +38,9 @@ def a1(rows: Rows, data: str, imbalance_factor: float) -> Verdict:
     """CRD with Balanced Softmax in teacher and student, with mixup, has the best harmonic score (A2: the same)."""
     scores = harmonic_scores(on(rows, data), _table(rows, data, imbalance_factor))
     claimed = Row("student", data, imbalance_factor, "crd", "balanced_softmax", "balanced_softmax", True)
-    lead = harmonic.lead(scores, claimed)
+    ahead = lead(scores.of, claimed, scores.kind)
     best = max((row for row in scores.of if row != claimed), key=lambda row: scores.of[row].value)
-    return Verdict(above(0)(lead), listed({f"its row minus {best}:": lead}, "harmonic score"))
+    return Verdict(above(0)(ahead), listed({f"its row minus {best}:": ahead}, "harmonic score"))
 
 
 @study.claim("A3", scopes=_scopes())
@@ -80,7 +80,7 @@ def a6(rows: Rows, data: str, imbalance_factor: float) -> Verdict:
     """Vanilla KD is less accurate than CRD and than RKD."""
     table = _table(rows, data, imbalance_factor)
     against = {f"minus {KD[other]}": pairs(table, "kd", "kd", other) for other in ("crd", "rkd")}
-    found = {minus: mean_difference(rows, these, shared=_teachers(these)) for minus, these in against.items()}
+    found = {minus: mean_difference(rows, these, clusters=_teachers(these)) for minus, these in against.items()}
     return Verdict(all_of(map(below(0), found.values())), f"vanilla KD: {listed(found)}")
 
 
@@ -89,7 +89,7 @@ def a7(rows: Rows, data: str) -> Verdict:
     """From the weaker to the stronger imbalance a student with Balanced Softmax loses less accuracy than with CE."""
     weak, strong = (students(data, imbalance_factor) for imbalance_factor in IMBALANCE_FACTORS)
     need(rows, [*weak, *strong])
-    averages = {row: comparisons.average(measured(rows[row], "accuracy").values()) for row in [*weak, *strong]}
+    averages = {row: average(measured(rows[row], "accuracy").values()) for row in [*weak, *strong]}
     loss = {row: {0: averages[row] - averages[other]} for row, other in zip(weak, strong, strict=True)}
     against = pairs(weak, "student_objective", "balanced_softmax", "cross_entropy")
     found = comparisons.mean_difference((loss[one], loss[other]) for one, other in against)
@@ -100,7 +100,7 @@ def a7(rows: Rows, data: str) -> Verdict:
 def a8(rows: Rows, data: str, imbalance_factor: float) -> Verdict:
     """Mixup makes students more accurate. The teachers differ too: pairs of the same two have their luck in common."""
     against = pairs(_table(rows, data, imbalance_factor), "mixup", True, False)
-    found = mean_difference(rows, against, shared=[one.teacher_objective for one, _ in against])
+    found = mean_difference(rows, against, clusters=[one.teacher_objective for one, _ in against])
     return Verdict(above(0)(found), listed({"with mixup minus without": found}))
 
 

@@ -1,11 +1,11 @@
 """The harmonic scores of a table's students: the source's ranking by accuracy and calibration together."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 
 import pandas as pd
 
-from kdlib.intervals import comparisons, harmonic
+from kdlib.intervals import average, harmonic
 from kdlib.intervals.verdicts import Rows, measured, noise_of
 from kdlib.studies.imbalance_kd_calibration.rows import Row, by_panel, named, stacked, students
 from kdlib.studies.results import Results
@@ -50,10 +50,7 @@ def harmonic_scores(rows: Rows, table: list[Row]) -> harmonic.Scores:
     """The scores of the rows of one table; `rows` also holds those of its data set whose repeats show the training
     noise."""
     noises = {metric: noise_of(rows, metric) for metric in ("accuracy", "ece")}
-    # Draws are keyed by a row's values alone: no figure hangs on what the class of a row is called.
-    by_values = {astuple(row): {metric: measured(rows[row], metric) for metric in noises} for row in table}
-    scores = harmonic.scores(by_values, noises)
-    return harmonic.Scores({row: scores.of[astuple(row)] for row in table}, scores.kind)
+    return harmonic.scores({row: {metric: measured(rows[row], metric) for metric in noises} for row in table}, noises)
 
 
 def on(rows: Rows, data: str) -> Rows:
@@ -62,7 +59,7 @@ def on(rows: Rows, data: str) -> Rows:
 
 
 def _figures(records: dict[int, dict]) -> dict[str, float]:
-    accuracy, ece = (comparisons.average(measured(records, metric).values()).value for metric in ("accuracy", "ece"))
+    accuracy, ece = (average(measured(records, metric).values()).value for metric in ("accuracy", "ece"))
     return {"accuracy": accuracy, "ece": ece, "harmonic_mean": 2 * accuracy * (1 - ece) / (accuracy + 1 - ece)}
 
 

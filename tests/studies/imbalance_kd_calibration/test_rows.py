@@ -23,9 +23,9 @@ def test_a_student_stands_beside_its_teacher_its_baseline_and_its_ablation():
         (CRD.teacher, "teacher BS, with mixup (CIFAR-10, IF 100)"),
         (CRD.baseline, "CE student without a teacher, with mixup (CIFAR-10, IF 100)"),
         (CRD.ablation, "CE student without its teacher's term, with mixup (CIFAR-10, IF 100)"),
-        (Row("student", "mine", 2.5, "my kd", "focal", "focal"), "my kd, teacher focal, student focal, without mixup (mine, IF 2.5)"),
+        (Row("student", "mine", 2.5, "k", "t", "s"), "k, teacher t, student s, without mixup (mine, IF 2.5)"),
     ],
-)  # fmt: skip
+)
 def test_rows_name_themselves(row, words):
     assert str(row) == words
 
