@@ -1,0 +1,56 @@
+"""Tables under the words of people."""
+
+import pandas as pd
+
+from kdlib.studies.imbalance_kd_calibration import effects, published, scores, tables
+from kdlib.studies.imbalance_kd_calibration.rows import named, with_panels
+
+
+def html(frame, **options):
+    return tables.table(frame, note="What it is.", **options).as_raw_html()
+
+
+def test_figures_have_their_digits_and_columns_their_words(results):
+    means = with_panels(named(results.means))
+    best = tables.first_by_score(scores.best(scores.score_tables(results), means))
+    shown = html(best)
+    assert ">method</" in shown and ">plain mean</" in shown and "harmonic_score" not in shown
+    assert f">{best['ece'][0]:.4f}<" in shown and f">{best['harmonic_score'][0]:.3f}<" in shown and ">no<" in shown
+    assert tables.table(best.head(0), note="nothing") is None
+
+
+def test_both_objectives_beside_each_other(results):
+    means = with_panels(named(results.means))
+    wide = tables.by_both_objectives(means)
+    assert list(wide)[:3] == ["panel", "KD method", "teacher_objective"] and len(wide) == 8
+    line = wide[(wide["panel"] == "tiny, IF 4") & (wide["KD method"] == "CRD") & (wide["teacher_objective"] == "BS")]
+    one = means.query(
+        "panel == 'tiny, IF 4' and `KD method` == 'CRD' and teacher_objective == 'BS' and student_objective == 'CE'"
+    )
+    assert line["accuracy %: CE"].item() == one["accuracy %"].item() and f">{one['ece'].item():.3f}<" in html(wide)
+
+
+def test_means_by_role_and_own_objective(results):
+    means = with_panels(named(results.means))
+    own = tables.by_own_objective(means)
+    assert len(own) == 2 * 4 * 2
+    teacher = own.query("panel == 'tiny, IF 2' and role == 'teacher' and objective == 'BS'")
+    row = means.query("panel == 'tiny, IF 2' and role == 'teacher' and teacher_objective == 'BS'")
+    assert teacher["nll"].item() == row["nll"].item()
+
+
+def test_gains_stand_under_their_table_and_rival(results):
+    found = effects.of_teachers(results)
+    wide = tables.gains(found)
+    assert len(wide) == len(found) / 2 and wide["panel"][0] == "tiny, IF 2, against its ablation"
+    assert wide["accuracy (points): estimate"][0] == found["estimate"][0] and ">accuracy (points)</" in html(wide)
+    assert tables.gains(found.head(0)).empty
+
+
+def test_published_rows_beside_ours(results):
+    beside = tables.beside_published(published.beside_published(results))
+    assert {"data", "KD method", "published gain", "our ECE scaled"} <= {*beside} and set(beside["data"]) == {
+        "CIFAR-10"
+    }
+    printed = tables.beside_printed(published.beside_printed(results, scores.score_tables(results)))
+    assert "0.8561" in html(printed, group=None) and isinstance(printed, pd.DataFrame)
