@@ -71,7 +71,7 @@ def clear_effects(effects: pd.DataFrame) -> str:
 def _clear(effects: pd.DataFrame) -> str:
     accuracy = effects[effects["metric"] == "accuracy"]
     leaving = accuracy[(accuracy["low"] > 0) | (accuracy["high"] < 0)]
-    factors, labels = leaving["factor"].str.split(",").str[0], leaving["label"].str.split(" (").str[0]
+    factors, labels = leaving["factor"].str.split(",").str[0], leaving["label"].str.split(" (", regex=False).str[0]
     names = [" ".join(dict.fromkeys(pair)) for pair in zip(factors, labels, strict=True)]  # mixup is both
     return listing(f"{name} {gain:+.2f}" for name, gain in zip(names, leaving["estimate"], strict=True))
 
