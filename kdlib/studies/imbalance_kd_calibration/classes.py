@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kdlib import evaluate
-from kdlib.metrics import Thirds, third_accuracies
+from kdlib.metrics.scores import Thirds, third_accuracies
 from kdlib.studies.imbalance_kd_calibration.rows import named
 from kdlib.studies.results import Results, one_of
 
