@@ -82,10 +82,10 @@ def test_the_grid_is_whole(checkout, reported):
 
 def test_the_long_tail_study_is_whole(checkout, reported):
     rows = summary(checkout, LONG_TAIL)["rows"]
-    counts = {role: sum(r["role"] == role for r in rows) for role in ("teacher", "twin", "control", "student")}
-    assert counts == {"teacher": 8, "twin": 12, "control": 8, "student": 128}
+    counts = {role: sum(r["role"] == role for r in rows) for role in ("teacher", "baseline", "ablation", "student")}
+    assert counts == {"teacher": 8, "baseline": 12, "ablation": 8, "student": 128}
     accuracy = {role: [r["accuracy"] for r in rows if r["role"] == role] for role in counts}
-    assert min(accuracy["teacher"] + accuracy["twin"]) > 0.7 and max(accuracy["student"]) > 0.85
+    assert min(accuracy["teacher"] + accuracy["baseline"]) > 0.7 and max(accuracy["student"]) > 0.85
     assert len({r["nll"] for r in rows}) == 156  # no two students are alike: every ingredient counts
     assert len(summary(checkout, LONG_TAIL)["published"]) == 256
 

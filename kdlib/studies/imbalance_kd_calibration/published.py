@@ -47,8 +47,8 @@ def beside_printed(results: Results, scores: Mapping[str, pd.DataFrame]) -> pd.D
     printed = published("imbalance_kd_calibration").rename(columns={"dataset": "data"} | _THEIRS)
     printed["teacher_objective"] = printed.pop("result_file_teacher")
     printed["student_objective"] = printed.pop("result_file_student")
-    scored = stacked({panel: table.rename(columns={"harmonic_score": "our score"}) for panel, table in scores.items()})
-    ours = _students(results).merge(scored.reindex(columns=["row", "our score"]), on="row", how="left")
+    scored = stacked(scores, ["row", "harmonic_score"]).rename(columns={"harmonic_score": "our score"})
+    ours = _students(results).merge(scored[["row", "our score"]], on="row", how="left")
     return printed.merge(ours.drop(columns="row"), on=["data", "imbalance_factor", *MATCH], how="left")
 
 
