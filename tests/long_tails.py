@@ -67,22 +67,15 @@ def claimed_row_ahead(by):
     return figures
 
 
-def cells(until=None):
-    """The notebook's code cells, by id; up to the one that is tagged."""
-    found = {}
-    for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
-        if cell["cell_type"] == "code":
-            found[cell["id"]] = "".join(cell["source"])
-        if until in cell["metadata"].get("tags", ()):
-            return found
-    return found
-
-
 def executed(until=None, **parameters):
-    """The namespace after the notebook's cells, with other parameters than its own."""
+    """The namespace after the notebook's code cells, or those up to the one that is tagged, with other parameters."""
     namespace = {}
-    for id, source in cells(until).items():
-        exec(compile(source, id, "exec"), namespace)
-        if id == "parameters":
+    for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
+        tags = cell["metadata"].get("tags", ())
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), f"cell {cell['id']}", "exec"), namespace)
+        if "parameters" in tags:
             namespace.update(SMALL | parameters)
+        if until in tags:
+            break
     return namespace
