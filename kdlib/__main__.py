@@ -1,4 +1,4 @@
-"""The command line: python -m kdlib report | runs | data | bench | coverage."""
+"""The command line: python -m kdlib report | train | runs | data | bench | coverage."""
 
 import sys
 from typing import Annotated
@@ -11,14 +11,35 @@ from kdlib.registry import KdlibError
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Knowledge distillation and calibration, rerun.")
 
 
+Profile = Annotated[str, typer.Option(help="A folder of notebooks/profiles, or digits.")]
+Parameters = Annotated[list[str] | None, typer.Option("-p", help="NAME=VALUE, over the profile's.")]
+
+
 @app.command()
 def report(
     notebooks: Annotated[list[str] | None, typer.Argument(help="Names of notebooks; all of them if none.")] = None,
-    profile: Annotated[str, typer.Option(help="A folder of notebooks/profiles, or digits.")] = "digits",
-    parameters: Annotated[list[str] | None, typer.Option("-p", help="NAME=VALUE, over the profile's.")] = None,
+    profile: Profile = "digits",
+    parameters: Parameters = None,
+    to: Annotated[str | None, typer.Option(help="The report's own name: <notebook>--NAME.html.")] = None,
+    index: Annotated[bool, typer.Option("--index", help="Only the pages that list the reports.")] = False,
 ):
-    """Execute notebooks and render reports/<profile>/<notebook>.html and reports/index.html."""
-    kdlib.report.main(notebooks or [], profile, parameters or [])
+    """Execute notebooks, render reports/<profile>/<notebook>.html, and list all reports in reports/all.html."""
+    if not index:
+        kdlib.report.main(notebooks or [], profile, parameters or [], to)
+    elif notebooks or parameters or to:
+        raise KdlibError("--index executes nothing: leave out notebooks, -p and --to.")
+    else:
+        print(kdlib.report.write_indexes())
+
+
+@app.command()
+def train(
+    notebook: Annotated[str, typer.Argument(help="Its name or path.")],
+    profile: Profile = "digits",
+    parameters: Parameters = None,
+):
+    """Train what a notebook declares, without Jupyter: for machines that only compute."""
+    kdlib.report.train(notebook, profile, parameters or [])
 
 
 @app.command()

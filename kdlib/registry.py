@@ -19,6 +19,10 @@ from typing import Any
 class KdlibError(Exception):
     """What a user can mend: one sentence that names the thing and the remedy."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows, and so Jupyter and papermill: the sentence alone, since no line of code is at fault."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 @dataclass(frozen=True)
 class Entry:

@@ -24,7 +24,8 @@ class Summary:
     `headline` maps a few words to a figure with its unit ({"best student": "97.4 %"}); `scale` says in one line what
     was trained (data, epochs, repeats); `measured` is (runs with a record, runs asked for). `rows`, `published` and
     `verdicts` are data frames or lists of dicts; a verdict has at least "claim" and "verdict", one of VERDICTS.
-    `picture` is the matplotlib figure that the index shows; `caption` says what to see in it.
+    `picture` is the matplotlib figure that the index shows; `caption` says what to see in it. `made` says where the runs
+    come from: "runs" (how many), "hours" of training, "hardware" and "revisions" (lists), "data" ({name: fingerprint}).
     """
 
     title: str
@@ -36,6 +37,7 @@ class Summary:
     verdicts: Any = ()
     picture: Any = None
     caption: str = ""
+    made: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         for verdict in plain(self.verdicts):
