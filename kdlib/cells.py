@@ -36,9 +36,7 @@ def outdated(ran: Iterable[str]) -> str | None:
     other = [f"{name} = {now[name]!r} (declared: {then[name]!r})" for name in then if now[name] != then[name]]
     if not other:
         return None
-    return (
-        f"These runs are older than their parameters: {', '.join(other)}. Run the cells from the parameters on again."
-    )
+    return f"The runs are older than the parameters: {', '.join(other)}. Run the cells that declare the runs again."
 
 
 def say_if_outdated() -> None:

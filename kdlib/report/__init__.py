@@ -6,8 +6,8 @@ needed to check a notebook's parameters or to train what it declares.
 
 from kdlib.report.declaration import train
 from kdlib.report.execute import main
-from kdlib.report.inside import check_parameters
 from kdlib.report.index import write_indexes
+from kdlib.report.inside import check_parameters
 from kdlib.report.parameters import check, declared
 from kdlib.report.summary import Summary
 

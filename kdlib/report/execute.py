@@ -90,11 +90,9 @@ def _writable(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise KdlibError(
-            f"{folder} cannot be made ({error.strerror}): reports need a place that you can write."
-        ) from None
+        raise KdlibError(f"{folder} cannot be made ({error.strerror}): make it a folder that you can write.") from None
     if not os.access(folder, os.W_OK):
-        raise KdlibError(f"{folder} cannot be written: reports need a place that you can write.")
+        raise KdlibError(f"{folder} cannot be written: give yourself the right, or take a checkout of your own.")
     return folder
 
 

@@ -8,6 +8,7 @@ import time
 import pandas as pd
 import torch
 
+from kdlib import cells
 from kdlib.registry import KdlibError
 from kdlib.run import Run
 from kdlib.store import Store, digest, tables
@@ -37,6 +38,7 @@ def train(
     is for CPUs (None: all cores). A later call goes on where this one stopped; a run that failed is not tried again
     before `python -m kdlib runs --retry`.
     """
+    cells.say_if_outdated()
     runs = [runs] if isinstance(runs, Run) else list(runs)
     for name, value, least in (("budget", budget, 0), ("threads", threads, 1)):
         if value is not None and value < least:
