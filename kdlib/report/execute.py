@@ -118,9 +118,9 @@ def _papermill(job: Job, output: Path):
     except papermill.PapermillExecutionError as error:
         if error.ename == "KdlibError":
             raise KdlibError(error.evalue) from None
-        raise KdlibError(
-            f"Cell {error.exec_count} failed with {error.ename}: {error.evalue.strip()} (see {_shown(output)})."
-        ) from None
+        number = error.exec_count - bool(job.parameters)  # as in the notebook: without papermill's own cell
+        said = f"{error.ename}: {error.evalue}".strip().removesuffix(":")
+        raise KdlibError(f"Cell {number} failed with {said} (see {_shown(output)}).") from None
     except RuntimeError as error:  # nbclient: the kernel died or did not start
         raise KdlibError(f"The kernel stopped ({error}; out of memory?): see {_shown(output)}.") from None
 

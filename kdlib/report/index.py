@@ -95,7 +95,7 @@ def nearness(facts: dict) -> tuple:
     """Sorts reports: the profile nearest to the source first and digits last; with other parameters after all else."""
     profile = None if _adjusted(facts) and facts["profile"] != DEFAULT_PROFILE else facts["profile"]
     place = {name: number for number, name in enumerate((*NEAREST, None, DEFAULT_PROFILE))}
-    return place.get(profile, len(NEAREST)), facts["profile"], len(_adjusted(facts)), facts["link"]
+    return place.get(profile, len(NEAREST)), len(_adjusted(facts)), facts["profile"], facts["link"]
 
 
 def small(facts: dict) -> bool:
