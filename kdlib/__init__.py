@@ -12,6 +12,7 @@ _HOME = {
     "networks": "kdlib.models",
     "terms": "kdlib.objective",
     "augmentations": "kdlib.augment",
+    "mixings": "kdlib.augment",
     "datasets": "kdlib.data",
     "evaluations": "kdlib.evaluate",
     "train": "kdlib.training.engine",

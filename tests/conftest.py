@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+import kdlib
+from kdlib.bench import benches
 from kdlib.store import Store
 
 
@@ -12,6 +14,16 @@ def _away_from_the_checkout(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KDLIB_STORE", str(tmp_path_factory.mktemp("store")))
         patch.setenv("KDLIB_RESULTS", "")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def registries():
+    """What a test registers is gone after it."""
+    tables = (kdlib.networks, kdlib.terms, kdlib.augmentations, kdlib.mixings, kdlib.datasets, kdlib.evaluations)
+    with pytest.MonkeyPatch.context() as patch:
+        for table in (*tables, benches):
+            patch.setattr(table, "_entries", dict(table._entries))
         yield
 
 

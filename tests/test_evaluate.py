@@ -29,9 +29,8 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture
-def registered(monkeypatch):
-    """Evaluations that a test adds are gone after it; the first takes any number of members, in their order."""
-    monkeypatch.setattr(evaluations, "_entries", dict(evaluations._entries))
+def registered():
+    """An evaluation of any number of members, in their order."""
 
     @evaluations.register("agreement", version=1)
     def agreement(members, labels, *, of=0):

@@ -131,11 +131,11 @@ def test_a_default_that_is_given_is_left_out():
     assert Term("kd", 0.9, teacher=0, temperature=4).spec() == Term("kd", 0.9).spec() == {"name": "kd", "weight": 0.9}
 
 
-def test_the_order_of_parameters_does_not_matter(monkeypatch):
+def test_the_order_of_parameters_does_not_matter():
     def term(batch, student, *, first=1.0, second=2.0):
         return student.logits.sum()
 
-    register(monkeypatch, kdlib.terms, "two", term)
+    kdlib.terms.add("two", term)
     assert Term("two", 1, first=3, second=4) == Term("two", 1, second=4, first=3)
     one, other = ({"name": "two", "weight": 1, **p} for p in ({"first": 3, "second": 4}, {"second": 4, "first": 3}))
     assert Run.from_spec({**TEACHER, "objective": [one]}).key == Run.from_spec({**TEACHER, "objective": [other]}).key
@@ -182,41 +182,35 @@ def test_teachers_count_by_their_keys():
     assert taught.key != Run.from_spec({**taught.spec(), "teachers": [plain(lr=0.2).spec()]}).key
 
 
-def register(monkeypatch, table, name, target, version=1, **options):
-    """Like table.add, for the length of a test."""
-    monkeypatch.setattr(table, "_entries", dict(table._entries))
-    table.add(name, target, version, **options)
-
-
 @pytest.mark.parametrize(
     ("table", "name"),
     [("datasets", "digits"), ("networks", "cnn2"), ("augmentations", "standard"), ("terms", "soft_cross_entropy")],
 )
-def test_the_version_of_every_technique_counts(monkeypatch, table, name):
+def test_the_version_of_every_technique_counts(table, name):
     run, student = grid_cell(), Run(data="cifar10", network="resnet8", epochs=1, augmentation="none")
     before, untouched = run.key, student.key
     table = getattr(kdlib, table)
     entry = table[name]
     keys = {before}
     for version in (2, "0123456789ab"):
-        register(monkeypatch, table, name, entry.target, version, **entry.options)
+        table.add(name, entry.target, version, **entry.options)
         keys.add(run.key)  # of a run that a notebook still holds, too
         assert student.key == untouched
         assert run.versions() == {f"{table.kind} {name}": version}
     assert len(keys) == 3
-    register(monkeypatch, table, name, entry.target, 1, **entry.options)
+    table.add(name, entry.target, 1, **entry.options)
     assert run.key == before
 
 
-def test_the_version_of_a_teachers_technique_counts(monkeypatch):
+def test_the_version_of_a_teachers_technique_counts():
     run = grid_cell()
     before = run.key
-    register(monkeypatch, kdlib.networks, "resnet8", kdlib.networks["resnet8"].target, 2, depth=8)
+    kdlib.networks.add("resnet8", kdlib.networks["resnet8"].target, 2, depth=8)
     assert run.key != before
 
 
-def test_equal_names_of_two_kinds_are_two_techniques(monkeypatch):
-    register(monkeypatch, kdlib.networks, "none", kdlib.networks["cnn2"].target, 2)
+def test_equal_names_of_two_kinds_are_two_techniques():
+    kdlib.networks.add("none", kdlib.networks["cnn2"].target, 2)
     run = Run(data="digits", network="none", epochs=1, augmentation="none")
     assert run.versions() == {"network none": 2}
 
@@ -310,8 +304,8 @@ def test_a_bad_term_gets_one_sentence(sentence, arguments, params):
         Term(*arguments, **params)
 
 
-def test_a_term_whose_parameter_has_no_default_gets_one_sentence(monkeypatch):
-    register(monkeypatch, kdlib.terms, "bare", lambda batch, student, *, strength: student.logits.sum())
+def test_a_term_whose_parameter_has_no_default_gets_one_sentence():
+    kdlib.terms.add("bare", lambda batch, student, *, strength: student.logits.sum())
     with pytest.raises(KdlibError, match="Parameter 'strength' of 'bare' has no default"):
         Term("bare", strength=1)
 

@@ -39,12 +39,7 @@ def apart(rule: Rule, scopes: Mapping[str, tuple]) -> Rule:
     return lambda rows: {title: attempt(rule, rows, *scope) for title, scope in scopes.items()}
 
 
-def describe(name: tuple) -> str:
-    """("cell", 0.5, 10.0) -> cell 0.5/10"""
-    return " ".join([name[0], "/".join(f"{value:g}" for value in name[1:])]).strip()
-
-
-def need(rows: Rows, wanted: Iterable[tuple], describe: Callable[[tuple], str] = describe) -> list[tuple]:
+def need(rows: Rows, wanted: Iterable[tuple], describe: Callable[[tuple], str] = str) -> list[tuple]:
     """The wanted rows; MissingRowsError if one is not there."""
     wanted = list(wanted)
     absent = [name for name in wanted if not rows.get(name)]

@@ -4,7 +4,6 @@ from kdlib.plots.classes import class_histogram, third_accuracies
 from kdlib.plots.curves import training_curves
 from kdlib.plots.differences import forest, main_effects
 from kdlib.plots.gradients import gradient_norms
-from kdlib.plots.grid import heatmaps, temperature_lines
 from kdlib.plots.published import published_against_ours
 from kdlib.plots.ranking import ranked_scores
 from kdlib.plots.reliability import reliability_diagrams
@@ -22,7 +21,6 @@ __all__ = [
     "folded",
     "forest",
     "gradient_norms",
-    "heatmaps",
     "main_effects",
     "published_against_ours",
     "ranked_scores",
@@ -30,7 +28,6 @@ __all__ = [
     "shades",
     "show",
     "table",
-    "temperature_lines",
     "theme",
     "third_accuracies",
     "training_curves",

@@ -18,6 +18,7 @@ from kdlib.studies.imbalance_kd_calibration import OBJECTIVES as OBJECTIVE_NAMES
 
 ROLES = {
     "plain": "#555555",
+    "baseline": "#555555",
     "teacher": "#0072B2",
     "best cell": "#009E73",
     "worst cell": "#D55E00",

@@ -1,56 +1,39 @@
-"""What the sources published, and which of their claims hold by what was measured here.
+"""What all studies share, and a room per published study.
 
-reports/published/ holds every published figure, and claims.csv every claim with the rule that decides it. A rule is a
-function of the measured rows; each study's rules stand in a module of their own and are found by the claim's id.
+    study.py        a study's claims, the rules that decide them, and the figures that its source printed
+    results.py      what was measured of declared rows: per run, per row, and by comparison, in the units that are shown
+    calibration.py  how one network's ECE changes with bins and batches
+    words.py        findings in words
+
+An own study is a notebook and nothing else: it makes a `Study`, declares rows of runs, and writes its rules beneath.
+A published one also has a room here, with its rows, its rules and the plots that no other study needs.
 """
 
-import pandas as pd
+import importlib
 
-from kdlib.intervals.verdicts import NOT_MEASURED, Rows, Verdict, attempt, difference, interval, mean_difference
-from kdlib.registry import KdlibError
-from kdlib.store import repository
-from kdlib.studies import alpha_temperature_grid, imbalance_kd_calibration
-from kdlib.studies.imbalance_kd_calibration import harmonic_table
+_HOME = {
+    "Study": "study",
+    "published": "study",
+    "Results": "results",
+    "Unit": "results",
+    "UNITS": "results",
+    "ece_by_bins_and_batches": "calibration",
+    "claims_table": "words",
+    "clear": "words",
+    "finding": "words",
+    "listing": "words",
+    "plural": "words",
+    "tally": "words",
+}
 
-__all__ = ["RULES", "difference", "harmonic_table", "interval", "judge", "mean_difference", "published"]
-
-RULES = {**imbalance_kd_calibration.RULES, **alpha_temperature_grid.RULES}
-
-
-def published(study: str) -> pd.DataFrame:
-    """The figures that a study's source prints, a row each; accuracies in percent, ECE and OE as fractions."""
-    path = repository() / "reports" / "published" / f"{study}.csv"
-    if not path.exists():
-        raise KdlibError(f"There are no published figures for '{study}': {path} is missing.")
-    return pd.read_csv(path)
-
-
-def judge(study: str, rows: Rows) -> pd.DataFrame:
-    """Every claim of a study with its verdict and the evidence for it: a line each, or one for each scope (such as
-    "CIFAR-10, IF 50") of a claim that is decided apart.
-
-    `rows` maps what a row is, such as ("cell", 0.5, 10.0), to its records by repeat. A claim without a rule, or whose
-    rule lacks a row, is "not measured"; handwritten digits never decide.
-    """
-    claims = published("claims").query("study == @study")[["id", "origin", "scope", "claim", "rule"]]
-    lines = [
-        {**claim, "scope": scope, **verdict._asdict()}
-        for claim in claims.to_dict("records")
-        for scope, verdict in _judge(claim["id"], claim["scope"], rows).items()
-    ]
-    return pd.DataFrame(lines, columns=[*claims, *Verdict._fields])
+__all__ = [*_HOME]
 
 
-def _judge(claim: str, scope: str, rows: Rows) -> dict[str, Verdict]:
-    if claim not in RULES:
-        return {scope: Verdict(NOT_MEASURED, "no rule has been written for it yet")}
-    deciding = {name: row for name, row in rows.items() if not _of_digits(row)}
-    found = attempt(RULES[claim], deciding)
-    verdicts = found if isinstance(found, dict) else {scope: found}
-    if rows and not deciding:  # the same lines as other data give
-        return dict.fromkeys(verdicts, Verdict(NOT_MEASURED, "handwritten digits never decide a claim"))
-    return verdicts
+def __getattr__(name: str):
+    if name in _HOME:
+        return getattr(importlib.import_module(f"kdlib.studies.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'kdlib.studies' has no attribute '{name}'")
 
 
-def _of_digits(row: dict[int, dict]) -> bool:
-    return any(record["spec"]["data"] == "digits" for record in row.values())
+def __dir__():
+    return sorted(__all__)

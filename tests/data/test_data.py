@@ -98,12 +98,6 @@ def few(archive, name="cifar10"):
     return "few"
 
 
-@pytest.fixture(autouse=True)
-def own_table(monkeypatch):
-    """Data sets that a test adds are gone after it."""
-    monkeypatch.setattr(data.datasets, "_entries", dict(data.datasets._entries))
-
-
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """An empty folder for data, and a cache of its own."""

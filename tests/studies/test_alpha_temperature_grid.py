@@ -1,41 +1,26 @@
 """Every rule through all four answers, on records made for the test; the arithmetic by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from builders import repeats
 
-from kdlib import studies as claims
-from kdlib.intervals.comparisons import TEST_IMAGES_ONLY, Interval
-from kdlib.intervals.verdicts import above, all_of, below, within
-from kdlib.studies import alpha_temperature_grid as grid
-
-STUDY = "alpha_temperature_grid"
-IMAGES = np.random.default_rng(0).normal(0, 0.004, 500)  # one test set: every record is resampled alike
-
-
-def record(accuracy, data="cifar10", held_out=None):
-    """A record as far as rules read it: accuracy, held-out accuracy, replicates."""
-    own = np.random.default_rng(int(1e6 * accuracy)).normal(0, 0.001, 500)
-    return {
-        "key": "made for the test",
-        "spec": {"data": data},
-        "metrics": {"last": {"raw": {"accuracy": accuracy}, "held_out": {"accuracy": held_out or accuracy}}},
-        "bootstrap": {"accuracy": (accuracy + IMAGES + own).tolist()},
-        "reliability": {"counts": [100], "confidence": [0.6], "accuracy": [accuracy]},
-    }
-
-
-def repeats(*accuracies, **fields):
-    return {number: record(accuracy, **fields) for number, accuracy in enumerate(accuracies)}
+from kdlib import KdlibError
+from kdlib.intervals.comparisons import TEST_IMAGES_ONLY
+from kdlib.studies import published
+from kdlib.studies.alpha_temperature_grid import BASELINE, TEACHER, Row, as_table, beside_published, findings, rules
+from kdlib.studies.alpha_temperature_grid import study as grid
+from kdlib.studies.results import Results
 
 
 def study(cells, plain=(0.612, 0.613, 0.6125, 0.6128, 0.6122), **fields):
     """Rows of the whole grid; `cells` is a function of alpha and temperature."""
-    rows = {("cell", a, t): repeats(cells(a, t), **fields) for a in grid.ALPHAS for t in grid.TEMPERATURES}
-    return rows | {("plain",): repeats(*plain, **fields)}
+    rows = {cell: repeats(cells(cell.alpha, cell.temperature), **fields) for cell in rules._cells()}
+    return rows | {BASELINE: repeats(*plain, **fields)}
 
 
 def answer(claim, rows):
-    table = claims.judge(STUDY, rows).set_index("id")
+    table = grid.judge(rows).set_index("id")
     assert len(table) == 4 and table["evidence"].str.len().min() > 10
     return table.loc[claim, "verdict"]
 
@@ -54,25 +39,25 @@ def test_d1(cells, expected):
 
 def test_d1_chooses_on_held_out_images_and_compares_on_test_images():
     rows = study(lambda a, t: 0.60)
-    rows["cell", 0.5, 10.0] = repeats(0.70)  # the best on the test set
-    rows["cell", 0.9, 5.0] = repeats(0.55, held_out=0.9)  # the best on held-out images
+    rows[Row("cell", 0.5, 10.0)] = repeats(0.70)  # the best on the test set
+    rows[Row("cell", 0.9, 5.0)] = repeats(0.55, held_out=0.9)  # the best on held-out images
     assert answer("D1", rows) == "fails"
 
 
-@pytest.mark.parametrize("absent", [("cell", 0.9, 50.0), ("plain",)])
+@pytest.mark.parametrize("absent", [Row("cell", 0.9, 50.0), BASELINE])
 def test_d1_needs_every_row(absent):
     rows = study(flat)
     del rows[absent]
-    table = claims.judge(STUDY, rows).set_index("id")
-    assert table.loc["D1", "verdict"] == "not measured" and absent[0] in table.loc["D1", "evidence"]
+    table = grid.judge(rows).set_index("id")
+    assert table.loc["D1", "verdict"] == "not measured" and str(absent) in table.loc["D1", "evidence"]
 
 
 def trend(sign):
     """Accuracy peaks at a temperature that falls (or rises) with alpha."""
 
     def cells(a, t):
-        place = grid.ALPHAS.index(a)
-        best = grid.TEMPERATURES[7 - place if sign < 0 else 1 + place]
+        place = rules.ALPHAS.index(a)
+        best = rules.TEMPERATURES[7 - place if sign < 0 else 1 + place]
         return 0.70 if t == best else 0.60
 
     return cells
@@ -85,7 +70,7 @@ def test_d2(cells, expected):
 
 def test_d2_needs_every_cell():
     rows = study(trend(-1))
-    del rows["cell", 0.1, 1.0]
+    del rows[Row("cell", 0.1, 1.0)]
     assert answer("D2", rows) == "not measured"
 
 
@@ -96,7 +81,7 @@ def test_d2_correlation_by_hand():
     for row, best in enumerate([0, 2, 1, 3, 4]):
         accuracies[row, best, 1] = 1
     accuracies[:, 4, 2] = 1  # the same temperature everywhere: no trend
-    assert grid._trend(accuracies.reshape(45, 3)) == pytest.approx([-1, 0.9, 0])
+    assert rules._trend(accuracies.reshape(45, 3)) == pytest.approx([-1, 0.9, 0])
 
 
 @pytest.mark.parametrize(
@@ -113,7 +98,7 @@ def test_d3(cells, expected):
 
 def test_d3_needs_the_plain_student():
     rows = study(flat)
-    del rows[("plain",)]
+    del rows[BASELINE]
     assert answer("D3", rows) == "not measured"
 
 
@@ -122,38 +107,118 @@ def test_d3_needs_the_plain_student():
     [((0.90, 0.88), "holds"), ((0.95, 0.88), "fails"), ((0.915, 0.88), "undecided"), (None, "not measured")],
 )
 def test_d4(accuracies, expected):
-    rows = study(flat) | {("teacher",): repeats(0.915)}
+    rows = study(flat) | {TEACHER: repeats(0.915)}
     if accuracies:
-        rows[("self-distilled", 0.5, 10.0)] = repeats(accuracies[0])
-        rows[("self-distilled", 0.9, 5.0)] = repeats(accuracies[1])
+        rows[Row("self-distilled", 0.5, 10.0)] = repeats(accuracies[0])
+        rows[Row("self-distilled", 0.9, 5.0)] = repeats(accuracies[1])
     assert answer("D4", rows) == expected
 
 
 def test_digits_never_decide():
-    assert set(claims.judge(STUDY, study(trend(-1), data="digits"))["verdict"]) == {"not measured"}
+    assert set(grid.judge(study(trend(-1), data="digits"))["verdict"]) == {"not measured"}
 
 
 def test_nothing_is_decided_without_training_noise():
     rows = study(lambda a, t: 0.55, plain=(0.61,))
-    table = claims.judge(STUDY, rows).set_index("id")
+    table = grid.judge(rows).set_index("id")
     assert table.loc["D1", "verdict"] == "undecided" and TEST_IMAGES_ONLY in table.loc["D1", "evidence"]
 
 
-def test_every_claim_of_a_study_without_rules_is_not_measured_by_name():
-    for name, count in [("augmentation_ensemble", 7), ("compact_student", 3)]:
-        table = claims.judge(name, {})
-        assert len(table) == count and set(table["verdict"]) == {"not measured"} and table["claim"].str.len().min() > 20
+class Measured:
+    """What findings read of Results, on rows made for the test."""
+
+    def __init__(self, rows):
+        self.rows = rows
+        self.difference = lambda *given: Results.difference(self, *given)
+        self.paired_difference = lambda *given: Results.paired_difference(self, *given)
+        self.of = lambda role: [row for row in rows if row.role == role]
+
+    @property
+    def means(self):
+        figures = {row: [r["metrics"]["last"] for r in records.values()] for row, records in self.rows.items()}
+        return pd.DataFrame(
+            {
+                "row": row, "role": row.role, "alpha": row.alpha, "temperature": row.temperature,
+                "accuracy %": 100 * np.mean([last["raw"]["accuracy"] for last in each]),
+                "held_out_accuracy": np.mean([last["held_out"]["accuracy"] for last in each]),
+                "ece": 0.1, "scaled_ece": 0.02,
+            }
+            for row, each in figures.items()
+        )  # fmt: skip
 
 
-def test_intervals_decide_only_where_all_of_them_lies_on_one_side():
-    def made(low, high, kind="test images and training"):
-        return Interval((low + high) / 2, low, high, kind)
+def test_a_weight_is_a_share():
+    with pytest.raises(KdlibError, match="alpha is 1.5: give a weight from 0"):
+        Row("cell", 1.5, 10.0)
 
-    cases = [(made(0.1, 0.2), "holds"), (made(-0.2, -0.1), "fails"), (made(-0.1, 0.1), "undecided")]
-    assert [above(0)(i) for i, _ in cases] == [e for _, e in cases]
-    assert below(0)(made(0.1, 0.2)) == "fails" and below(0)(made(-0.2, -0.1)) == "holds"
-    assert [within(0.5)(made(*ends)) for ends in ((-0.4, 0.4), (0.6, 0.9), (0.4, 0.6), (-0.9, -0.6))] == [
-        "holds", "fails", "undecided", "fails"]  # fmt: skip
-    assert above(0)(made(0.1, 0.2, TEST_IMAGES_ONLY)) == "undecided"
-    assert all_of(["holds", "undecided", "fails"]) == "fails"
-    assert all_of(["holds", "undecided"]) == "undecided" and all_of(["holds", "holds"]) == "holds"
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [(BASELINE, "baseline"), (Row("ablation", 0.1), "ablation α 0.1"), (Row("cell", 0.5, 10), "cell α 0.5, T 10")],
+)
+def test_rows_name_themselves(row, words):
+    assert str(row) == words
+
+
+def test_published_rows_stand_beside_ours_by_role():
+    rows = study(lambda a, t: 0.65 if (a, t) == (0.9, 20) else 0.60)
+    found = beside_published(Measured(rows))
+    assert len(found) == 49 and found["role"].value_counts().to_dict() == {
+        "cell": 45,
+        "self-distilled": 2,
+        "teacher": 1,
+        "baseline": 1,
+    }
+    theirs = published("alpha_temperature_grid")
+    assert found["published %"].tolist() == theirs["accuracy"].tolist()
+    line = found[(found["alpha"] == 0.9) & (found["temperature"] == 20) & (found["role"] == "cell")].iloc[0]
+    assert line["our gain"] == pytest.approx(65 - 61.25) and line["95% low"] < line["our gain"] < line["95% high"]
+    assert line["published gain"] == pytest.approx(line["published %"] - 61.28)
+    assert found.loc[found["role"] == "teacher", "ours %"].isna().all()  # it was not measured
+    shown = as_table(found)
+    assert list(dict.fromkeys(shown["role"])) == ["teacher", "baseline", "self-distilled", "cell"] and len(shown) == 49
+
+
+def test_the_best_cell_is_chosen_on_held_out_images():
+    rows = study(lambda a, t: 0.60) | {Row("cell", 0.5, 10.0): repeats(0.70)}
+    rows[Row("cell", 0.9, 5.0)] = repeats(0.55, held_out=0.9)
+    found = Measured(rows)
+    assert findings.best_cell(found) == Row("cell", 0.9, 5.0)
+    assert "α 0.9, T 5, recognises 55.0 % of the test images, the baseline 61.3 %" in findings.at_a_glance(found)
+    assert findings.headline(found)["best cell on held-out images"] == "55.0 % at α 0.9, T 5"
+
+
+def test_gains_count_what_leaves_0():
+    rows = study(lambda a, t: 0.70 if (a, t) == (0.5, 10) else 0.6125)
+    said = findings.against_baseline(findings.gains(Measured(rows)))
+    assert said.startswith("Accuracy is higher than the baseline's in 1 of 45 cells and lower in 0; ECE is")
+
+
+def test_a_cell_stands_beside_its_ablation_at_both_ends_of_the_temperature():
+    rows = {Row("cell", 0.5, t): repeats(0.60 + t / 1000, 0.61 + t / 1000) for t in (1.0, 5.0, 10.0)}
+    rows[Row("ablation", 0.5)] = repeats(0.60, 0.61, 0.9)  # the third has no cell beside it
+    effects = findings.teacher_effects(Measured(rows), [1.0, 5.0, 10.0], 3000.0)
+    accuracy = effects[effects["metric"] == "accuracy"].set_index("factor")["estimate"]
+    assert accuracy.to_dict() == pytest.approx(
+        {"teacher at T 10, against its ablation": 1.0, "teacher at T 1, against its ablation": 0.1}
+    )
+    assert findings.teacher_effects(Measured(rows), [], 3000.0).empty
+
+
+def test_nothing_measured_is_said_and_breaks_nothing():
+    nothing = Measured({TEACHER: repeats(0.9)})
+    assert findings.at_a_glance(nothing) == "No cell of the grid was measured."
+    assert findings.against_baseline(findings.gains(nothing)) == "No cell stands beside a baseline."
+    assert (
+        findings.of_teacher_effects(findings.teacher_effects(nothing, [1.0], 0.0)) == "None of these rows was measured."
+    )
+    assert findings.honesty({}) == "No network was measured." and findings.pull({}) == "No cell was measured."
+    assert findings.headline(nothing) == {"teacher": "90.0 %"}
+
+
+def test_the_pull_of_the_teachers_term():
+    def first(labels, teacher):
+        return {"history": [{"gradient_norms": [labels, teacher]}]}
+
+    said = findings.pull({"best cell": first(2.0, 1.0), "worst cell": first(0.0, 1.0)})
+    assert said.endswith("gradient is 0.5 times the labels' in the best cell and alone in the worst cell.")

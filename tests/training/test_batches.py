@@ -73,21 +73,20 @@ def test_without_augmentation_a_batch_is_its_images():
         assert batch.images.equal(images.normalise(images.images[batch.index]))
 
 
-def rest_of(rest, monkeypatch):
+def rest_of(rest):
     """A data set of 64 + `rest` training images."""
 
     def few(split, root):
         pixels, labels, names = tiny.images_of(split, root)
         return pixels[: 64 + rest], labels[: 64 + rest], names
 
-    monkeypatch.setattr(kdlib.datasets, "_entries", dict(kdlib.datasets._entries))
     kdlib.datasets.add("few", few, num_classes=10, channels=1, size=8, held_out=0, flip=False)
     return tiny.run(data="few")
 
 
 @pytest.mark.parametrize(("rest", "sizes"), [(0, [32, 32]), (1, [32, 32]), (2, [32, 32, 2])])
-def test_a_last_batch_of_one_image_is_dropped(rest, sizes, monkeypatch):
-    images = Images(rest_of(rest, monkeypatch))
+def test_a_last_batch_of_one_image_is_dropped(rest, sizes):
+    images = Images(rest_of(rest))
     assert [len(b.index) for b in images.batches(0)] == sizes
     assert images.steps() == len(sizes)
     if rest == 1:  # never the same image, so all are seen
@@ -147,9 +146,8 @@ def test_statistics_of_the_digits_never_change():
 
 
 @pytest.mark.parametrize("missing", ["flip", "held_out_total", "size"])
-def test_a_data_set_without_an_option_gets_one_sentence(missing, monkeypatch):
+def test_a_data_set_without_an_option_gets_one_sentence(missing):
     options = {k: v for k, v in kdlib.datasets["tiny"].options.items() if k != missing}
-    monkeypatch.setattr(kdlib.datasets, "_entries", dict(kdlib.datasets._entries))
     kdlib.datasets.add("short", tiny.images_of, **options)
     with pytest.raises(KdlibError, match=f"Data set 'short' is registered without {missing.removesuffix('_total')}"):
         Images(tiny.run(data="short"))

@@ -1,18 +1,18 @@
-"""Study D: claims read off its table of 45 students over alpha and temperature."""
+"""What decides the claims, which were read off the source's table of 45 students."""
 
 import numpy as np
 from scipy import stats
 
 from kdlib import draws
-from kdlib.intervals import comparisons as evidence
+from kdlib.intervals import comparisons
 from kdlib.intervals.comparisons import Interval
 from kdlib.intervals.verdicts import (
+    HOLDS,
     Rows,
     Verdict,
     above,
     all_of,
     below,
-    describe,
     difference,
     held_out_accuracy,
     measured,
@@ -21,27 +21,28 @@ from kdlib.intervals.verdicts import (
     points,
     within,
 )
+from kdlib.studies.alpha_temperature_grid.rows import BASELINE, TEACHER, Row, study
 
-ALPHAS = (0.1, 0.25, 0.5, 0.75, 0.9)
+ALPHAS = (0.1, 0.25, 0.5, 0.75, 0.9)  # of the source
 TEMPERATURES = (1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 30.0, 40.0, 50.0)
 NO_DIFFERENCE = 0.005  # half a point
-PLAIN, TEACHER = ("plain",), ("teacher",)
 
 
+@study.claim("D1")
 def d1(rows: Rows) -> Verdict:
-    """The best cell of the grid beats the plain student: best on held-out images, compared on test images."""
-    cells = need(rows, [("cell", a, t) for a in ALPHAS for t in TEMPERATURES])
-    need(rows, [PLAIN])
+    """The best cell of the grid beats the baseline: best on held-out images, compared on test images."""
+    cells = need(rows, _cells())
+    need(rows, [BASELINE])
     best = max(cells, key=lambda cell: held_out_accuracy(rows[cell]))
-    gain = difference(rows, best, PLAIN)
-    return Verdict(above(0)(gain), f"{describe(best)} minus plain: {points(gain)}")
+    gain = difference(rows, best, BASELINE)
+    return Verdict(above(0)(gain), f"{best} minus baseline: {points(gain)}")
 
 
+@study.claim("D2")
 def d2(rows: Rows) -> Verdict:
     """The larger alpha, the lower its best temperature: Spearman's correlation over resampled images and trainings."""
-    need(rows, [("cell", a, t) for a in ALPHAS for t in TEMPERATURES])
-    table = [measured(rows["cell", a, t], "accuracy") for a in ALPHAS for t in TEMPERATURES]
-    means = [evidence.average(row.values()) for row in table]
+    table = [measured(rows[cell], "accuracy") for cell in need(rows, _cells())]
+    means = [comparisons.average(row.values()) for row in table]
     values, replicates = np.array([mean.value for mean in means]), np.stack([mean.replicates for mean in means])
     noise = noise_of(rows, "accuracy")
     if noise:
@@ -51,7 +52,7 @@ def d2(rows: Rows) -> Verdict:
         replicates += spread * np.stack(luck)
     estimate = _trend(values[:, None])[0]
     low, high = np.quantile(_trend(replicates), [0.025, 0.975])
-    kind = "test images and training" if noise else evidence.TEST_IMAGES_ONLY
+    kind = "test images and training" if noise else comparisons.TEST_IMAGES_ONLY
     trend = Interval(estimate, low, high, kind)
     found = [TEMPERATURES[i] for i in np.argmax(np.reshape(values, (len(ALPHAS), -1)), axis=1)]
     pairs = ", ".join(f"{a:g}: {t:g}" for a, t in zip(ALPHAS, found, strict=True))
@@ -59,28 +60,30 @@ def d2(rows: Rows) -> Verdict:
     return Verdict(below(0)(trend), text)
 
 
+@study.claim("D3")
 def d3(rows: Rows) -> Verdict:
     """At alpha .1 the temperature makes no difference: no cell differs from the plain student by half a point."""
-    cells = need(rows, [("cell", ALPHAS[0], t) for t in TEMPERATURES])
-    need(rows, [PLAIN])
-    gains = [difference(rows, cell, PLAIN) for cell in cells]
+    cells = need(rows, [Row("cell", ALPHAS[0], t) for t in TEMPERATURES])
+    need(rows, [BASELINE])
+    gains = [difference(rows, cell, BASELINE) for cell in cells]
     widest = max(gains, key=lambda gain: max(abs(gain.low), abs(gain.high)))
-    text = (
-        f"{sum(within(NO_DIFFERENCE)(g) == 'holds' for g in gains)} of 9 cells within half a point of plain; the one "
-    )
-    return Verdict(all_of(map(within(NO_DIFFERENCE), gains)), text + f"that may differ most: {points(widest)}")
+    near = sum(within(NO_DIFFERENCE)(gain) == HOLDS for gain in gains)
+    text = f"{near} of 9 cells within half a point of the baseline; the one that may differ most: {points(widest)}"
+    return Verdict(all_of(map(within(NO_DIFFERENCE), gains)), text)
 
 
+@study.claim("D4")
 def d4(rows: Rows) -> Verdict:
     """A network distilled from itself does not beat its teacher, in both of the source's rows."""
     need(rows, [TEACHER])
-    selves = need(rows, [("self-distilled", 0.5, 10.0), ("self-distilled", 0.9, 5.0)])
+    selves = need(rows, [Row("self-distilled", 0.5, 10.0), Row("self-distilled", 0.9, 5.0)])
     gains = {name: difference(rows, name, TEACHER) for name in selves}
-    text = "; ".join(f"{describe(name)} minus teacher: {points(gain)}" for name, gain in gains.items())
+    text = "; ".join(f"{name} minus teacher: {points(gain)}" for name, gain in gains.items())
     return Verdict(all_of(map(below(0), gains.values())), text)
 
 
-RULES = {"D1": d1, "D2": d2, "D3": d3, "D4": d4}
+def _cells() -> list[Row]:
+    return [Row("cell", alpha, temperature) for alpha in ALPHAS for temperature in TEMPERATURES]
 
 
 def _trend(accuracies: np.ndarray) -> np.ndarray:

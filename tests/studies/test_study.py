@@ -1,0 +1,69 @@
+"""Claims and the rules that decide them: one door for the published ones and for a user's."""
+
+import pytest
+from builders import repeats
+
+from kdlib import KdlibError
+from kdlib.intervals.verdicts import MissingRowsError, Verdict
+from kdlib.studies import Study, published
+
+
+def mine(**options):
+    study = Study("mine")
+
+    @study.claim("M1", "The teacher helps.", rule="above 0 holds", **options)
+    def helps(rows, limit=0.5):
+        if "taught" not in rows:
+            raise MissingRowsError("1 of its 1 rows are missing, such as taught")
+        accuracy = rows["taught"][0]["metrics"]["last"]["raw"]["accuracy"]
+        return Verdict("holds" if accuracy > limit else "fails", f"{accuracy:.2f}")
+
+    return study
+
+
+def test_an_own_claim_is_judged_on_any_data():
+    (line,) = mine().judge({"taught": repeats(0.6, data="digits")}).to_dict("records")
+    assert line == {
+        "id": "M1", "origin": "own", "scope": "", "claim": "The teacher helps.", "rule": "above 0 holds",
+        "verdict": "holds", "evidence": "0.60",
+    }  # fmt: skip
+
+
+def test_a_missing_row_is_not_measured():
+    assert mine().judge({})["verdict"].tolist() == ["not measured"]
+
+
+def test_scopes_are_decided_apart():
+    table = mine(scopes={"low": (0.5,), "high": (0.7,)}).judge({"taught": repeats(0.6)})
+    assert dict(zip(table["scope"], table["verdict"], strict=True)) == {"low": "holds", "high": "fails"}
+
+
+def test_a_claim_that_nobody_published_needs_words():
+    with pytest.raises(KdlibError, match="Claim 'M1' of study 'mine' is not published: say what it claims"):
+        Study("mine").claim("M1")
+
+
+def test_a_rule_that_is_written_anew_takes_the_place_of_the_old():
+    study = mine()
+    study.claim("M1", "The teacher helps.")(lambda rows: Verdict("undecided", "one seed"))
+    assert study.judge({})["verdict"].tolist() == ["undecided"]
+
+
+@pytest.mark.parametrize(("name", "count"), [("augmentation_ensemble", 7), ("compact_student", 3)])
+def test_every_published_claim_is_listed_though_no_rule_is_written(name, count):
+    table = Study(name).judge({})
+    assert len(table) == count and set(table["verdict"]) == {"not measured"} and table["claim"].str.len().min() > 20
+
+
+def test_digits_never_decide_a_published_claim():
+    study = Study("compact_student")
+    study.claim("E1")(lambda rows: Verdict("holds", "it does"))
+    decided = study.judge({"row": repeats(0.9)}).set_index("id")
+    assert decided.loc["E1", "verdict"] == "holds"
+    digits = study.judge({"row": repeats(0.9, data="digits")}).set_index("id")
+    assert digits.loc["E1", "verdict"] == "not measured" and "digits never decide" in digits.loc["E1", "evidence"]
+
+
+def test_a_table_that_was_not_published_is_named():
+    with pytest.raises(KdlibError, match="no published figures for 'alpha'"):
+        published("alpha")
