@@ -13,7 +13,7 @@ test: .venv/test
 	$(BIN)/python -m pytest
 
 lab: .venv/lab filter
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab notebooks --FileContentsManager.post_save_hook=kdlib.report.saved.refresh
 
 # What JupyterLab writes into a notebook (outputs, counts, the kernel's version) reaches no commit and no `git status`.
 # Not required, and nothing but `cat` without .venv: git must work all the same.

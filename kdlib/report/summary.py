@@ -25,8 +25,8 @@ class Summary:
     was trained (data, epochs, repeats); `measured` is (runs with a record, runs asked for). `rows`, `published` and
     `verdicts` are data frames or lists of dicts; a verdict has at least "claim" and "verdict", one of VERDICTS.
     `picture` is the matplotlib figure that the index shows; `caption` says what to see in it. `made` says where the
-    runs come from: "runs" (how many), "hours" of training, "hardware" and "revisions" (lists), and the fingerprints of
-    their "data" by name.
+    runs come from: "runs" (how many), "hours" of training, "seeds", "hardware" and "revisions" (lists), and the
+    fingerprints of their "data" by name.
     """
 
     title: str
