@@ -3,11 +3,10 @@
 import json
 from pathlib import Path
 
-from kdlib.report.summary import VERDICTS
+from kdlib.intervals.verdicts import NOT_MEASURED, VERDICTS
 from kdlib.store import write_atomically
 
 NEAREST = ("paper", "cifar_gpu", "cifar_cpu")  # profiles by nearness to the sources' own settings; then all others
-NOT_MEASURED = VERDICTS[-1]
 NAMES = {
     "imbalance_kd_calibration": "Imbalance, distillation and calibration",
     "augmentation_ensemble": "Ensembles over augmentations",

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from kdlib.intervals.verdicts import VERDICTS
 from kdlib.registry import KdlibError, unknown
 
 MIME = "application/vnd.kdlib.summary+json"
-VERDICTS = ("holds", "fails", "undecided", "not measured")
 
 
 @dataclass(frozen=True, kw_only=True)
