@@ -189,7 +189,8 @@ def _interval(mean: Measurement, sources: list[_Source]) -> Interval:
 def _of_images_only(mean: Measurement) -> Interval:
     """Percentiles of the replicates around the value, stretched by what debiasing adds."""
     images = mean.deviations.var(ddof=1)
-    stretch = math.sqrt((images + mean.debias_variance) / images) if mean.debias_variance else 1.0
+    # Without any variance, two networks answer alike.
+    stretch = math.sqrt((images + mean.debias_variance) / images) if images else 1.0
     below, above = stretch * np.quantile(mean.deviations, TAILS)
     return Interval(mean.value, mean.debiased_low + below, mean.debiased_high + above, TEST_IMAGES_ONLY)
 

@@ -145,6 +145,12 @@ def test_difference_to_itself_is_nothing():
     assert ends(difference(this, this)) == (0, 0, 0)
 
 
+def test_two_networks_that_answer_alike_still_have_an_interval():
+    """An ECE keeps its debiased bounds where the replicates leave nothing to be stretched."""
+    ece = Measurement(0.02, 0.02 + IMAGES, debiased_low=0.01, debiased_high=0.019, debias_variance=1e-6)
+    assert ends(difference({0: ece}, {0: ece})) == pytest.approx((0, -0.009, 0.009))
+
+
 def test_difference_needs_the_training_noise_of_both():
     assert not difference(row(0.7), row(0.7, 0.71, 0.72)).decides
 
