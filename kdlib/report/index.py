@@ -17,26 +17,25 @@ NAMES = {
 
 
 def write_index(reports: Path) -> Path:
-    """Joins <reports>/<profile>/<study>.json beside its .html and the published claims; returns the index. Also renders
-    <reports>/coverage.html where there is a coverage.csv."""
-    from kdlib.report.coverage import write_page
+    """Joins <reports>/<profile>/<study>.json beside its .html and the published claims; returns the index."""
     from kdlib.report.html import template
     from kdlib.studies import published
 
-    made, claims = read(reports), published("claims")
+    every, claims = read(reports), published("claims")
+    made = [facts for facts in every if not facts.get("method")]
     studies = []
     for study in dict.fromkeys([*claims["study"], *(facts["study"] for facts in made)]):
         own = sorted((facts for facts in made if facts["study"] == study), key=lambda facts: nearness(facts["profile"]))
         board = scoreboard(claims[claims["study"] == study].to_dict("records"), own)
         name = NAMES.get(study, study.replace("_", " ").capitalize())
         studies.append({"id": study, "name": name, "reports": own, "claims": board})
-    csv, index = reports / "coverage.csv", reports / "index.html"
+    index = reports / "index.html"
     page = template("index.html.j2").render(
         studies=studies,
         number=sum(len(study["claims"]) for study in studies),
         lines=[line for study in studies for claim in study["claims"] for line in claim["lines"]],
         verdicts=VERDICTS,
-        coverage=write_page(csv).name if csv.exists() else None,
+        methods=methods(every),
     )
     write_atomically(index, lambda file: file.write(page.encode()))
     return index
@@ -53,6 +52,15 @@ def read(reports: Path) -> list[dict]:
             facts = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
             found.append(facts | links | {"small": small(facts)})
     return found
+
+
+def methods(made: list[dict]) -> list[dict]:
+    """Of each report about how we measure, the nearest."""
+    nearest: dict[str, dict] = {}
+    for facts in sorted(made, key=lambda facts: nearness(facts["profile"])):
+        if facts.get("method"):
+            nearest.setdefault(facts["study"], facts)
+    return list(nearest.values())
 
 
 def nearness(profile: str) -> tuple[int, str]:

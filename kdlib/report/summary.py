@@ -25,6 +25,7 @@ class Summary:
     was trained (data, epochs, repeats); `measured` is (runs with a record, runs asked for). `rows`, `published` and
     `verdicts` are data frames or lists of dicts; a verdict has at least "claim" and "verdict", one of VERDICTS.
     `picture` is the matplotlib figure that the index shows; `caption` says what to see in it.
+    `method`: it is of how we measure, not of a source's claims, and the index links it as such.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Summary:
     verdicts: Any = ()
     picture: Any = None
     caption: str = ""
+    method: bool = False
 
     def __post_init__(self):
         for verdict in plain(self.verdicts):

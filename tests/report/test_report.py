@@ -300,7 +300,9 @@ def test_an_index_without_reports_says_how_to_make_them(tmp_path):
     assert "python -m kdlib report" in write_index(tmp_path / "reports").read_text()
 
 
-def write_report(reports: Path, profile: str, study: str, *verdicts: dict, adjusted: tuple[str, ...] = ()) -> None:
+def write_report(
+    reports: Path, profile: str, study: str, *verdicts: dict, adjusted: tuple[str, ...] = (), **more
+) -> None:
     facts = {
         **FACTS,
         "adjusted": adjusted,
@@ -308,6 +310,7 @@ def write_report(reports: Path, profile: str, study: str, *verdicts: dict, adjus
         "profile": profile,
         "title": f"On {study}",
         "verdicts": verdicts,
+        **more,
     }
     page = reports / profile / f"{study}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -396,11 +399,12 @@ def test_scopes_are_decided_apart(tmp_path):
     assert "29 claims in 31 parts" in score and "2 of 3 verdicts at small scale" in score
 
 
-def test_the_index_links_to_the_coverage_of_the_intervals(tmp_path):
-    assert "coverage.html" not in write_index(tmp_path).read_text()
-    row = {"case": "one run: ECE 0", "metric": "ece", "true value": 0, "estimator": "kdlib", "coverage %": 95,
-           "from %": 93, "to %": 97, "above %": 5, "below %": 0, "mean width": 0.01,
-           "replications": 100, "images": 50, "seed": 0, "date": "2025-01-02", "revision": "abc"}  # fmt: skip
-    pd.DataFrame([row]).to_csv(tmp_path / "coverage.csv", index=False)
-    assert 'href="coverage.html"' in write_index(tmp_path).read_text()
-    assert "1 of our 1 intervals" in (tmp_path / "coverage.html").read_text()
+def test_a_report_of_how_we_measure_is_linked_and_is_no_study(tmp_path):
+    for profile in ("digits", "paper"):
+        write_report(tmp_path, profile, "our_method", title="How we measure", scale=profile, method=True)
+    board = index_of(tmp_path)
+    assert {name[0] for name in board} == set("ABCDE")
+    soup = BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser")
+    assert [(link.text, link["href"]) for link in soup.select("footer a")] == [
+        ("How we measure", "paper/our_method.html")]  # fmt: skip
+    assert soup.find(id="our_method") is None
