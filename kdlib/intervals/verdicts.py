@@ -1,7 +1,7 @@
 """What all rules share: rows, verdicts, and how intervals decide."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,7 +15,10 @@ _UNITS = {"points": (100, 2), "harmonic score": (1, 3)}  # scale and digits for 
 Rows = dict[Hashable, dict[int, dict]]  # what a row is -> its records by repeat
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule says of a claim, one of VERDICTS, and in words the evidence for it."""
+
     verdict: str
     evidence: str
 
