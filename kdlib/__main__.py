@@ -1,4 +1,4 @@
-"""The command line: python -m kdlib report | train | runs | data | bench | coverage."""
+"""The command line: python -m kdlib report | train | runs | data | bench."""
 
 import sys
 from typing import Annotated
@@ -89,14 +89,6 @@ def data(names: Annotated[list[str] | None, typer.Argument(help="Data sets; all 
 def bench(names: Annotated[list[str] | None, typer.Argument(help="Benches; all of them if none.")] = None):
     """Measure kdlib against the usual way, as ratios within one run."""
     kdlib.bench.main(names)
-
-
-@app.command()
-def coverage(replications: Annotated[int, typer.Option(help="Simulated test sets a case.")] = 1000):
-    """Measure by simulation how often our intervals hold the truth (ten minutes at 1,000 replications)."""
-    from kdlib.report import coverage as room
-
-    room.main(replications)
 
 
 def main() -> None:

@@ -9,33 +9,28 @@ since two networks err on different images, and the bootstrap has counted that a
 between repeats covers more than 99% instead of 95%. Quantiles are Student's t with the degrees of freedom of
 Satterthwaite (1946) and Welch (1947). A training variance can be borrowed from other rows: it is never left out.
 
-An ECE is too large by noise, the more so the more bins are calibrated, and how many are cannot be told: no interval
-that is as short as the bootstrap's covers everywhere (Cai & Low 2011, on estimating sums of |mean|). So the lower end
-takes off what noise adds if every gap that noise can explain (the middle 90%) is nothing but noise, and the upper end
-only that of the smallest (the middle third). The measured coverage of all this: kdlib.intervals.coverage.
+What an ECE is too large by: kdlib.intervals.measurements. The measured coverage of all this: kdlib.intervals.coverage.
 """
 
 import math
 from collections.abc import Hashable, Iterable
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from kdlib import draws
+from kdlib.intervals.measurements import Measurement, Row, average
 from kdlib.registry import KdlibError
 
 LEVEL = 0.95
+TAILS = (1 - LEVEL) / 2, (1 + LEVEL) / 2
 TEST_IMAGES_ONLY = "test images only"
-_CEILINGS = {"accuracy": 1.0, "ece": 1.0, "nll": math.inf, "brier": 2.0}
 _FEW = 3  # repeats below which a borrowed training variance is better than the row's own, and pairs tell nothing of it
-_NOISE = stats.norm.ppf([(1 + 0.9) / 2, (1 + 1 / 3) / 2])  # standard errors: the middle 90%, the middle third
-# What taking off noise adds to the variance, in squared standard errors of each bin that noise can explain: between .25
-# and .39 for gaps of 0 to 2 standard errors, by integration over the normal distribution.
-_DOUBT = 0.3
 
 
-class Interval(NamedTuple):
+@dataclass(frozen=True)
+class Interval:
     """A figure as measured, both ends of its 95% interval, and in words what the interval takes into account.
 
     An ECE's interval is that of the population's binned ECE. On a sample it comes out larger: with several repeats the
@@ -47,84 +42,41 @@ class Interval(NamedTuple):
     high: float
     kind: str
 
-    def _clipped(self, ceiling: float) -> "Interval":
-        return self._replace(low=max(self.low, 0.0), high=min(max(self.high, 0.0), ceiling))
-
     @property
     def decides(self) -> bool:
         """Whether a claim may rest on it: without training noise, not."""
         return self.kind != TEST_IMAGES_ONLY
 
+    def scaled(self, unit: float) -> "Interval":
+        """The same in another unit: `scaled(100)` of a fraction is in percent."""
+        return replace(self, estimate=unit * self.estimate, low=unit * self.low, high=unit * self.high)
 
-class Measurement(NamedTuple):
-    """One metric of one run on the test images."""
-
-    value: float  # as measured
-    replicates: np.ndarray  # (500,) on the resampled test sets
-    least: float  # less as much noise as there may be in it
-    most: float  # less as little
-    doubt: float = 0.0  # the variance that taking off noise adds to that of the replicates
-    ceiling: float = math.inf  # of the metric
-
-    def __sub__(self, other: "Measurement") -> "Measurement":
-        """The difference of two runs on the same test images."""
-        return Measurement(
-            self.value - other.value,
-            self.replicates - other.replicates,
-            self.least - other.most,
-            self.most - other.least,
-            self.doubt + other.doubt,
-        )
+    def clipped(self, ceiling: float) -> "Interval":
+        """With ends from 0 to the ceiling, where the metric can be."""
+        return replace(self, low=max(self.low, 0.0), high=min(max(self.high, 0.0), ceiling))
 
 
-Row = dict[int, Measurement]  # a row of a table: its measurements by repeat
-
-
-class TrainingNoise(NamedTuple):
+@dataclass(frozen=True)
+class TrainingNoise:
     """How much a figure varies from one training to the next."""
 
     observed: float  # the variance between repeats, which the degrees of freedom belong to
     images: float  # the part of it that the test images make
-    freedom: int
-    rows: int
+    degrees_of_freedom: int
+    rows: int  # that were repeated
 
     @property
     def variance(self) -> float:
+        """Between trainings, test images aside."""
         return max(self.observed - self.images, 0.0)
 
     def drawn(self, count: int, *name: Hashable) -> np.ndarray:
         """Standard deviations (count,) as they may be, the variance between repeats being known from so few of them;
         `name` keys the draws. One estimate errs for all rows at once: one draw serves all rows of a replicate."""
-        normal = draws.normal(self.freedom * count, "variance of training noise", *name).reshape(self.freedom, count)
-        observed = self.observed * self.freedom / (normal**2).sum(0)
+        shape = self.degrees_of_freedom, count
+        normal = draws.normal(math.prod(shape), "variance of training noise", *name).reshape(shape)
+        observed = self.observed * self.degrees_of_freedom / (normal**2).sum(0)
         return np.sqrt((observed - self.images).clip(0))
-
-
-def measurement(record: dict, metric: str) -> Measurement:
-    """The accuracy, ece, nll or brier of a record: raw, last epoch."""
-    if "bootstrap" not in record:
-        raise KdlibError(f"Record {record['key']} holds no bootstrap replicates: bring it up to date from its logits.")
-    value, replicates = record["metrics"]["last"]["raw"][metric], np.array(record["bootstrap"][metric])
-    if metric != "ece":
-        return Measurement(value, replicates, value, value, ceiling=_CEILINGS[metric])
-    errors, gaps = bin_errors(record["reliability"])
-    most, least = (math.sqrt(2 / math.pi) * errors[gaps <= z].sum() for z in _NOISE)
-    doubt = _DOUBT * (errors[gaps <= _NOISE[0]] ** 2).sum()
-    return Measurement(value, replicates, value - most, value - least, doubt, _CEILINGS[metric])
-
-
-def bin_errors(reliability: dict) -> tuple[np.ndarray, np.ndarray]:
-    """The standard error of each bin's part in the ECE, were the bin calibrated, and its gap in standard errors.
-
-    `reliability` holds counts, confidence and accuracy of the bins; None or NaN where one is empty. On average, a
-    calibrated bin adds sqrt(2 / pi) of its standard error to the ECE.
-    """
-    columns = np.array([reliability[name] for name in ("counts", "confidence", "accuracy")], dtype=float)
-    counts, confidence, accuracy = columns[:, columns[0] > 0]
-    share = counts / counts.sum()
-    errors = share * np.sqrt((confidence * (1 - confidence)).clip(0) / counts)  # rounded, 1 may be a little more
-    parts = share * abs(confidence - accuracy)
-    return errors, np.divide(parts, errors, out=np.where(parts > 0, np.inf, 0.0), where=errors > 0)
 
 
 def training_noise(rows: Iterable[Row]) -> TrainingNoise | None:
@@ -132,16 +84,24 @@ def training_noise(rows: Iterable[Row]) -> TrainingNoise | None:
     repeated = [row for row in rows if len(row) > 1]
     if not repeated:
         return None
-    freedoms = np.array([len(row) - 1 for row in repeated])
+    degrees = np.array([len(row) - 1 for row in repeated])
     between = np.array([_between(row) for row in repeated])
-    observed, images = freedoms @ between / freedoms.sum()
-    return TrainingNoise(observed, images, int(freedoms.sum()), len(repeated))
+    observed, images = degrees @ between / degrees.sum()
+    return TrainingNoise(observed, images, int(degrees.sum()), len(repeated))
+
+
+def _between(row: Row) -> tuple[float, float]:
+    """The variance between repeats, and the part of it that the test images make."""
+    values = np.array([(one.debiased_low + one.debiased_high) / 2 for one in row.values()])
+    deviations = np.stack([one.deviations for one in row.values()])
+    debias_variance = np.mean([one.debias_variance for one in row.values()])
+    return values.var(ddof=1), deviations.var(axis=0, ddof=1).mean() + debias_variance
 
 
 def interval(row: Row, noise: TrainingNoise | None = None) -> Interval:
     """The mean of a row's repeats. `noise`, of its study, is borrowed where the row has fewer than three repeats."""
     mean = average(row.values())
-    return _interval(mean, [_source(row, noise)])._clipped(mean.ceiling)
+    return _interval(mean, [_source(row, noise)]).clipped(mean.ceiling)
 
 
 def difference(row: Row, other: Row, noise: TrainingNoise | None = None) -> Interval:
@@ -158,46 +118,44 @@ def difference(row: Row, other: Row, noise: TrainingNoise | None = None) -> Inte
     return _interval(apart, [_source(row, noise), _source(other, noise)])
 
 
-def mean_difference(pairs: Iterable[tuple[Row, Row]], shared: Iterable[Hashable] | None = None) -> Interval:
+def mean_difference(pairs: Iterable[tuple[Row, Row]], clusters: Iterable[Hashable] | None = None) -> Interval:
     """The mean over pairs of rows that differ in one factor alone, of first minus second.
 
     The pairs stand for all that could have been: what they differ by, from whatever cause, is their noise. They share
     their test images, too, which a bootstrap over the pairs alone would leave out. Pairs of one teacher or rival have
-    its luck in common: `shared` names it for each pair, and the means of those with the same name are what varies.
-    Two of them can be alike by chance, and would make an interval far too short: below three, nothing is decided.
+    its luck in common: `clusters` names it for each pair, and the means of the clusters are what varies. Two of them
+    can be alike by chance, and would make an interval far too short: below three, nothing is decided.
     """
     differences = [average(row.values()) - average(other.values()) for row, other in pairs]
     what = "pairs"
-    if shared is not None:
-        groups: dict[Hashable, list[Measurement]] = {}
-        for name, one in zip(shared, differences, strict=True):
-            groups.setdefault(name, []).append(one)
-        differences, what = [average(group) for group in groups.values()], "groups of pairs"
+    if clusters is not None:
+        differences, what = _cluster_means(differences, clusters), "groups of pairs"
     by_number = dict(enumerate(differences))
     known = by_number if len(by_number) >= _FEW else {}
     return _interval(average(differences), [_source(known, None, what)])
 
 
+def _cluster_means(differences: list[Measurement], clusters: Iterable[Hashable]) -> list[Measurement]:
+    members: dict[Hashable, list[Measurement]] = {}
+    for name, one in zip(clusters, differences, strict=True):
+        members.setdefault(name, []).append(one)
+    return [average(cluster) for cluster in members.values()]
+
+
 def rank_correlation(first: Iterable[float], second: Iterable[float]) -> Interval:
-    """Spearman's, over pairs taken as independent, in the interval of Bonett & Wright (2000); at least four pairs."""
+    """Spearman's, over pairs taken as independent, in the interval of Bonett & Wright (2000). KdlibError below four
+    pairs."""
+    from scipy.stats import spearmanr  # takes longer to import than all the rest here
+
     first, second = np.asarray(first, float), np.asarray(second, float)
     if len(first) < 4:
         raise KdlibError(f"A rank correlation of {len(first)} pairs: give at least four.")
-    found = stats.spearmanr(first, second).statistic
+    found, kind = spearmanr(first, second).statistic, f"{len(first)} pairs"
     if abs(found) == 1:
-        return Interval(found, found, found, f"{len(first)} pairs")
-    half = stats.norm.ppf((1 + LEVEL) / 2) * math.sqrt((1 + found**2 / 2) / (len(first) - 3))
-    return Interval(found, *np.tanh([math.atanh(found) - half, math.atanh(found) + half]), f"{len(first)} pairs")
-
-
-def average(measurements: Iterable[Measurement]) -> Measurement:
-    """The mean of measurements on the same test images."""
-    measurements = list(measurements)
-    if not measurements:
-        raise KdlibError("There is no measurement to make an interval of: leave out rows that are not measured.")
-    values, replicates, least, most, doubts, ceilings = map(np.array, zip(*measurements, strict=True))
-    doubt = doubts.mean() / len(measurements)
-    return Measurement(values.mean(), replicates.mean(0), least.mean(), most.mean(), doubt, ceilings.max())
+        return Interval(found, found, found, kind)
+    half = ndtri(TAILS[1]) * math.sqrt((1 + found**2 / 2) / (len(first) - 3))
+    low, high = np.tanh([math.atanh(found) - half, math.atanh(found) + half])
+    return Interval(found, low, high, kind)
 
 
 def borrowed_from(rows: int) -> str:
@@ -205,7 +163,8 @@ def borrowed_from(rows: int) -> str:
     return f"noise borrowed from {rows} repeated row{'s' * (rows > 1)}"
 
 
-class _Source(NamedTuple):
+@dataclass(frozen=True)
+class _Source:
     """Where the training noise of a mean comes from; `noise` is None where it is not known."""
 
     noise: TrainingNoise | None
@@ -220,28 +179,31 @@ def _source(row: Row, borrowed: TrainingNoise | None, what: str = "repeats") -> 
 
 
 def _interval(mean: Measurement, sources: list[_Source]) -> Interval:
-    deviations = mean.replicates - mean.replicates.mean()
-    images = deviations.var(ddof=1) + mean.doubt
     if any(source.noise is None for source in sources):
-        stretch = math.sqrt(images / deviations.var(ddof=1)) if mean.doubt else 1.0
-        below, above = stretch * np.quantile(deviations, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return Interval(mean.value, mean.least + below, mean.most + above, TEST_IMAGES_ONLY)
+        return _of_images_only(mean)
+    half = _half_width(mean, sources)
+    kind = "test images and training: " + " and ".join(dict.fromkeys(source.words for source in sources))
+    return Interval(mean.value, mean.debiased_low - half, mean.debiased_high + half, kind)
+
+
+def _of_images_only(mean: Measurement) -> Interval:
+    """Percentiles of the replicates around the value, stretched by what debiasing adds."""
+    images = mean.deviations.var(ddof=1)
+    # Without any variance, two networks answer alike.
+    stretch = math.sqrt((images + mean.debias_variance) / images) if images else 1.0
+    below, above = stretch * np.quantile(mean.deviations, TAILS)
+    return Interval(mean.value, mean.debiased_low + below, mean.debiased_high + above, TEST_IMAGES_ONLY)
+
+
+def _half_width(mean: Measurement, sources: list[_Source]) -> float:
+    """Student's t times the standard error of the test images and of all training noise together."""
     shares: dict[TrainingNoise, float] = {}  # an estimate that two rows borrow, or that one lends the other, errs once
-    for noise, repeats, _ in sources:
-        shares[noise] = shares.get(noise, 0.0) + 1 / repeats
+    for source in sources:
+        shares[source.noise] = shares.get(source.noise, 0.0) + 1 / source.repeats
+    images = mean.deviations.var(ddof=1) + mean.debias_variance
     variance = images + sum(noise.variance * share for noise, share in shares.items())
-    uncertainty = sum((noise.observed * share) ** 2 / noise.freedom for noise, share in shares.items())
+    uncertainty = sum((noise.observed * share) ** 2 / noise.degrees_of_freedom for noise, share in shares.items())
     # Where the images explain nearly all that differs, the formula can fall below one degree of freedom, which no
     # estimate has: an interval would be wider than the universe.
-    freedom = max(variance**2 / uncertainty, 1.0) if variance and uncertainty else math.inf
-    half = stats.t.ppf((1 + LEVEL) / 2, freedom) * math.sqrt(variance)
-    kind = "test images and training: " + " and ".join(dict.fromkeys(source.words for source in sources))
-    return Interval(mean.value, mean.least - half, mean.most + half, kind)
-
-
-def _between(row: Row) -> tuple[float, float]:
-    """The variance between repeats, and the part of it that the test images make."""
-    values = np.array([(one.least + one.most) / 2 for one in row.values()])
-    deviations = np.stack([one.replicates - one.replicates.mean() for one in row.values()])
-    doubt = np.mean([one.doubt for one in row.values()])
-    return values.var(ddof=1), deviations.var(axis=0, ddof=1).mean() + doubt
+    degrees = max(variance**2 / uncertainty, 1.0) if variance and uncertainty else math.inf
+    return stdtrit(degrees, TAILS[1]) * math.sqrt(variance)

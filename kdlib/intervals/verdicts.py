@@ -1,20 +1,24 @@
 """What all rules share: rows, verdicts, and how intervals decide."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from kdlib.intervals import comparisons as evidence
-from kdlib.intervals.comparisons import Interval
+from kdlib.intervals import comparisons
+from kdlib.intervals.comparisons import Interval, TrainingNoise
+from kdlib.intervals.measurements import Row, measurement
 
-HOLDS, FAILS, UNDECIDED, NOT_MEASURED = "holds", "fails", "undecided", "not measured"
+VERDICTS = HOLDS, FAILS, UNDECIDED, NOT_MEASURED = "holds", "fails", "undecided", "not measured"
 _UNITS = {"points": (100, 2), "harmonic score": (1, 3)}  # scale and digits for a person
 
-Rows = dict[tuple, dict[int, dict]]  # what a row is -> its records by repeat
+Rows = dict[Hashable, dict[int, dict]]  # what a row is -> its records by repeat
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule says of a claim, one of VERDICTS, and in words the evidence for it."""
+
     verdict: str
     evidence: str
 
@@ -39,8 +43,8 @@ def apart(rule: Rule, scopes: Mapping[str, tuple]) -> Rule:
     return lambda rows: {title: attempt(rule, rows, *scope) for title, scope in scopes.items()}
 
 
-def need(rows: Rows, wanted: Iterable[tuple], describe: Callable[[tuple], str] = str) -> list[tuple]:
-    """The wanted rows; MissingRowsError if one is not there."""
+def need(rows: Rows, wanted: Iterable[Hashable], describe: Callable[[Hashable], str] = str) -> list[Hashable]:
+    """The wanted rows; MissingRowsError if one is not there, which is named as its study describes it."""
     wanted = list(wanted)
     absent = [name for name in wanted if not rows.get(name)]
     if absent:
@@ -48,8 +52,9 @@ def need(rows: Rows, wanted: Iterable[tuple], describe: Callable[[tuple], str] =
     return wanted
 
 
-def measured(row: dict[int, dict], metric: str) -> evidence.Row:
-    return {repeat: evidence.measurement(record, metric) for repeat, record in row.items()}
+def measured(row: dict[int, dict], metric: str) -> Row:
+    """One metric of a row's records, by repeat."""
+    return {repeat: measurement(record, metric) for repeat, record in row.items()}
 
 
 def held_out_accuracy(row: dict[int, dict]) -> float:
@@ -57,26 +62,31 @@ def held_out_accuracy(row: dict[int, dict]) -> float:
     return float(np.mean([record["metrics"]["last"]["held_out"]["accuracy"] for record in row.values()]))
 
 
-def noise_of(rows: Rows, metric: str) -> evidence.TrainingNoise | None:
-    """The training noise of the study: of the plain student's repeats and of every other row that was repeated."""
-    return evidence.training_noise(measured(row, metric) for row in rows.values() if len(row) > 1)
+def noise_of(rows: Rows, metric: str) -> TrainingNoise | None:
+    """The training noise of the study: of the baseline's repeats and of every other row that was repeated."""
+    return comparisons.training_noise(measured(row, metric) for row in rows.values() if len(row) > 1)
 
 
-def interval(rows: Rows, name: tuple, metric: str = "accuracy") -> Interval:
+def interval(rows: Rows, name: Hashable, metric: str = "accuracy") -> Interval:
     """The mean of a row's repeats, in the metric's own unit."""
-    return evidence.interval(measured(rows[name], metric), noise_of(rows, metric))
+    return comparisons.interval(measured(rows[name], metric), noise_of(rows, metric))
 
 
-def difference(rows: Rows, first: tuple, second: tuple, metric: str = "accuracy") -> Interval:
+def difference(rows: Rows, first: Hashable, second: Hashable, metric: str = "accuracy") -> Interval:
     """First row minus second, in the metric's own unit."""
-    return evidence.difference(measured(rows[first], metric), measured(rows[second], metric), noise_of(rows, metric))
+    one, other = (measured(rows[name], metric) for name in (first, second))
+    return comparisons.difference(one, other, noise_of(rows, metric))
 
 
 def mean_difference(
-    rows: Rows, pairs: Iterable[tuple[tuple, tuple]], metric: str = "accuracy", shared: Iterable | None = None
+    rows: Rows,
+    pairs: Iterable[tuple[Hashable, Hashable]],
+    metric: str = "accuracy",
+    clusters: Iterable[Hashable] | None = None,
 ) -> Interval:
-    """The mean over pairs of rows of first minus second; `shared` as in evidence.mean_difference."""
-    return evidence.mean_difference(((measured(rows[a], metric), measured(rows[b], metric)) for a, b in pairs), shared)
+    """The mean over pairs of rows of first minus second; `clusters` as in comparisons.mean_difference."""
+    each = [(measured(rows[one], metric), measured(rows[other], metric)) for one, other in pairs]
+    return comparisons.mean_difference(each, clusters)
 
 
 def above(limit: float) -> Callable[[Interval], str]:
@@ -85,6 +95,7 @@ def above(limit: float) -> Callable[[Interval], str]:
 
 
 def below(limit: float) -> Callable[[Interval], str]:
+    """A claim that a figure lies below the limit."""
     return lambda i: _sides(i, i.high < limit, i.low > limit)
 
 
@@ -94,9 +105,9 @@ def within(limit: float) -> Callable[[Interval], str]:
 
 
 def _sides(interval: Interval, holds: bool, fails: bool) -> str:
-    if not interval.decides:
-        return UNDECIDED
-    return HOLDS if holds else FAILS if fails else UNDECIDED
+    if holds and interval.decides:
+        return HOLDS
+    return FAILS if fails and interval.decides else UNDECIDED
 
 
 def all_of(answers: Iterable[str]) -> str:
@@ -109,14 +120,18 @@ def all_of(answers: Iterable[str]) -> str:
 
 def points(interval: Interval) -> str:
     """A difference of accuracies for a person: +0.42 points (95%: -0.10 to +0.94)"""
-    estimate, low, high = (100 * value for value in interval[:3])
-    return f"{estimate:+.2f} points (95%: {low:+.2f} to {high:+.2f}; {interval.kind})"
+    shown = interval.scaled(100)
+    return f"{shown.estimate:+.2f} points (95%: {shown.low:+.2f} to {shown.high:+.2f}; {shown.kind})"
 
 
 def listed(intervals: Mapping[str, Interval], unit: str = "points") -> str:
     """Several differences: minus CE +0.42 (-0.10 to +0.94), minus CP +0.50 (-0.02 to +1.02); points, 95%, 32 pairs"""
     scale, digits = _UNITS[unit]
-    figures = {name: [f"{scale * value:+.{digits}f}" for value in found[:3]] for name, found in intervals.items()}
-    told = ", ".join(f"{name} {estimate} ({low} to {high})" for name, (estimate, low, high) in figures.items())
+    told = ", ".join(f"{name} {_signed(found.scaled(scale), digits)}" for name, found in intervals.items())
     kinds = " and ".join(dict.fromkeys(found.kind for found in intervals.values()))
     return f"{told}; {unit}, 95%, {kinds}"
+
+
+def _signed(interval: Interval, digits: int) -> str:
+    estimate, low, high = (f"{end:+.{digits}f}" for end in (interval.estimate, interval.low, interval.high))
+    return f"{estimate} ({low} to {high})"

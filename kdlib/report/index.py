@@ -9,14 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from kdlib.intervals.verdicts import NOT_MEASURED, VERDICTS
 from kdlib.report.jobs import NOT_NAMED, OWN
 from kdlib.report.notebook import DEFAULT_PROFILE
-from kdlib.report.summary import VERDICTS
 from kdlib.store import repository, write_atomically
 
 COMMITTED, ALL = "index.html", "all.html"
 NEAREST = ("paper", "cifar_gpu", "cifar_cpu")  # profiles by nearness to the sources' own settings; then all others
-NOT_MEASURED = VERDICTS[-1]
 
 
 def write_indexes(reports: Path | None = None, made: Iterable[Path] | None = None) -> Path:
@@ -33,27 +32,22 @@ def write_index(page: Path, made: list[dict]) -> Path:
     from kdlib.report.html import template
     from kdlib.studies import published
 
-    claims = published("claims")
+    claims, studied = published("claims"), [facts for facts in made if not facts.get("method")]
     known = [
-        study(row["study"], row["title"], claims[claims["study"] == row["study"]].to_dict("records"), made)
+        study(row["study"], row["title"], claims[claims["study"] == row["study"]].to_dict("records"), studied)
         for row in published("studies").to_dict("records")
     ]
-    own = [study(name, None, [], made) for name in _names(made) if name not in {entry["id"] for entry in known}]
-    coverage = page.parent / "coverage.html"
+    names = sorted({facts["study"] for facts in studied} - {entry["id"] for entry in known})
     html = template("index.html.j2").render(
         studies=known,
-        own=own,
+        own=[study(name, None, [], studied) for name in names],
         number=sum(len(entry["claims"]) for entry in known),
         lines=[line for entry in known for claim in entry["claims"] for line in claim["lines"]],
         verdicts=VERDICTS,
-        coverage=coverage.name if coverage.exists() else None,
+        methods=methods(made),
     )
     write_atomically(page, lambda file: file.write(html.encode()))
     return page
-
-
-def _names(made: list[dict]) -> list[str]:
-    return sorted({facts["study"] for facts in made})
 
 
 def study(name: str, title: str | None, claims: list[dict], made: list[dict]) -> dict[str, Any]:
@@ -96,6 +90,15 @@ def nearness(facts: dict) -> tuple:
     profile = None if _adjusted(facts) and facts["profile"] != DEFAULT_PROFILE else facts["profile"]
     place = {name: number for number, name in enumerate((*NEAREST, None, DEFAULT_PROFILE))}
     return place.get(profile, len(NEAREST)), len(_adjusted(facts)), facts["profile"], facts["link"]
+
+
+def methods(made: list[dict]) -> list[dict]:
+    """Of each report about how we measure, the nearest."""
+    nearest: dict[str, dict] = {}
+    for facts in sorted(made, key=nearness):
+        if facts.get("method"):
+            nearest.setdefault(facts["study"], facts)
+    return list(nearest.values())
 
 
 def small(facts: dict) -> bool:

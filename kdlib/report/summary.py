@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from kdlib.intervals.verdicts import VERDICTS
 from kdlib.registry import KdlibError, unknown
 
 MIME = "application/vnd.kdlib.summary+json"
-VERDICTS = ("holds", "fails", "undecided", "not measured")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,7 @@ class Summary:
     `picture` is the matplotlib figure that the index shows; `caption` says what to see in it. `made` says where the
     runs come from: "runs" (how many), "hours" of training, "seeds", "hardware" and "revisions" (lists), and the
     fingerprints of their "data" by name.
+    `method`: it is of how we measure, not of a source's claims, and the index links it as such.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Summary:
     picture: Any = None
     caption: str = ""
     made: dict[str, Any] = field(default_factory=dict)
+    method: bool = False
 
     def __post_init__(self):
         for verdict in plain(self.verdicts):

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from kdlib.intervals import comparisons as evidence
-from kdlib.intervals import harmonic
+from kdlib.intervals import comparisons, harmonic
+from kdlib.intervals.best import lead
+from kdlib.intervals.measurements import average
 from kdlib.intervals.verdicts import (
     Rows,
     Verdict,
@@ -75,7 +76,8 @@ def harmonic_table(rows: Rows, data: str, imbalance_factor: float) -> pd.DataFra
     for name in present:
         accuracy, ece = (_value(rows[name], metric) for metric in ("accuracy", "ece"))
         mean = 2 * accuracy * (1 - ece) / (accuracy + 1 - ece)
-        lines.append((tuple(name), accuracy, ece, *harmonic.interval(scores, name), mean))
+        score = harmonic.interval(scores, name)
+        lines.append((tuple(name), accuracy, ece, score.estimate, score.low, score.high, score.kind, mean))
     columns = ["name", "accuracy", "ece", "harmonic_score", "low", "high", "kind", "harmonic_mean"]
     table = pd.DataFrame(lines, columns=columns).sort_values("harmonic_score", ascending=False, kind="stable")
     return table.assign(provisional=len(present) < len(names)).reset_index(drop=True)
@@ -85,9 +87,9 @@ def a1(rows: Rows, data: str, factor: float) -> Verdict:
     """CRD with Balanced Softmax in teacher and student, with mixup, has the best harmonic score (A2: the same)."""
     scores = _harmonic(_on(rows, data), _table(rows, data, factor))
     claimed = Student("student", data, factor, "crd", "balanced_softmax", "balanced_softmax", True)
-    lead = harmonic.lead(scores, claimed)
+    ahead = lead(scores.of, claimed, scores.kind)
     best = max((name for name in scores.of if name != claimed), key=lambda name: scores.of[name].value)
-    return Verdict(above(0)(lead), listed({f"its row minus {describe(best)}:": lead}, "harmonic score"))
+    return Verdict(above(0)(ahead), listed({f"its row minus {describe(best)}:": ahead}, "harmonic score"))
 
 
 def a3(rows: Rows, data: str, factor: float) -> Verdict:
@@ -121,7 +123,7 @@ def a6(rows: Rows, data: str, factor: float) -> Verdict:
     """Vanilla KD is less accurate than CRD and than RKD."""
     table = _table(rows, data, factor)
     pairs = {f"minus {KD[other]}": _pairs(table, "kd", "kd", other) for other in ("crd", "rkd")}
-    found = {minus: mean_difference(rows, these, shared=_teachers(these)) for minus, these in pairs.items()}
+    found = {minus: mean_difference(rows, these, clusters=_teachers(these)) for minus, these in pairs.items()}
     return Verdict(all_of(map(below(0), found.values())), f"vanilla KD: {listed(found)}")
 
 
@@ -129,17 +131,17 @@ def a7(rows: Rows, data: str) -> Verdict:
     """From the weaker to the stronger imbalance a student with Balanced Softmax loses less accuracy than with CE."""
     weak, strong = (students(data, factor) for factor in FACTORS)
     need(rows, [*weak, *strong], describe)
-    averages = {name: evidence.average(measured(rows[name], "accuracy").values()) for name in [*weak, *strong]}
+    averages = {name: average(measured(rows[name], "accuracy").values()) for name in [*weak, *strong]}
     loss = {name: {0: averages[name] - averages[other]} for name, other in zip(weak, strong, strict=True)}
     pairs = _pairs(weak, "student_objective", "balanced_softmax", "cross_entropy")
-    found = evidence.mean_difference((loss[one], loss[other]) for one, other in pairs)
+    found = comparisons.mean_difference((loss[one], loss[other]) for one, other in pairs)
     return Verdict(below(0)(found), listed({"loss with BS minus loss with CE": found}))
 
 
 def a8(rows: Rows, data: str, factor: float) -> Verdict:
     """Mixup makes students more accurate. The teachers differ too: pairs of the same two have their luck in common."""
     pairs = _pairs(_table(rows, data, factor), "mixup", True, False)
-    found = mean_difference(rows, pairs, shared=[one.teacher_objective for one, _ in pairs])
+    found = mean_difference(rows, pairs, clusters=[one.teacher_objective for one, _ in pairs])
     return Verdict(above(0)(found), listed({"with mixup minus without": found}))
 
 
@@ -205,4 +207,4 @@ def _harmonic(rows: Rows, names: Iterable[Student]) -> harmonic.Scores:
 
 
 def _value(row: dict[int, dict], metric: str) -> float:
-    return evidence.average(measured(row, metric).values()).value
+    return average(measured(row, metric).values()).value

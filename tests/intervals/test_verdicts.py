@@ -1,7 +1,9 @@
 """How intervals decide."""
 
+import pytest
+
 from kdlib.intervals.comparisons import TEST_IMAGES_ONLY, Interval
-from kdlib.intervals.verdicts import above, all_of, below, within
+from kdlib.intervals.verdicts import MissingRowsError, above, all_of, below, listed, need, points, within
 
 
 def test_intervals_decide_only_where_all_of_them_lies_on_one_side():
@@ -16,3 +18,22 @@ def test_intervals_decide_only_where_all_of_them_lies_on_one_side():
     assert above(0)(made(0.1, 0.2, TEST_IMAGES_ONLY)) == "undecided"
     assert all_of(["holds", "undecided", "fails"]) == "fails"
     assert all_of(["holds", "undecided"]) == "undecided" and all_of(["holds", "holds"]) == "holds"
+
+
+def test_differences_are_told_in_the_unit_of_their_reader():
+    gain = Interval(0.0042, -0.001, 0.0094, "3 repeats")
+    assert points(gain) == "+0.42 points (95%: -0.10 to +0.94; 3 repeats)"
+    assert listed({"minus CE": gain, "minus CP": gain}) == (
+        "minus CE +0.42 (-0.10 to +0.94), minus CP +0.42 (-0.10 to +0.94); points, 95%, 3 repeats"
+    )
+    assert listed({"minus best": gain}, "harmonic score") == (
+        "minus best +0.004 (-0.001 to +0.009); harmonic score, 95%, 3 repeats"
+    )
+
+
+def test_a_missing_row_is_told_as_its_study_names_it():
+    """Any hashable names a row."""
+    rows = {frozenset("a"): {0: {}}, ("b", 2): {}}
+    assert need(rows, [frozenset("a")]) == [frozenset("a")]
+    with pytest.raises(MissingRowsError, match="1 of its 2 rows are missing, such as the row b"):
+        need(rows, [frozenset("a"), ("b", 2)], describe=lambda name: f"the row {name[0]}")

@@ -93,10 +93,13 @@ def test_scopes_are_decided_apart(tmp_path):
     assert "29 claims in 31 parts" in score and "2 of 3 verdicts at small scale" in score
 
 
-def test_the_index_links_to_the_coverage_of_the_intervals(tmp_path):
-    assert "coverage.html" not in write_indexes(tmp_path).read_text()
-    (tmp_path / "coverage.html").write_text("")
-    assert 'href="coverage.html"' in write_indexes(tmp_path).read_text()
+def test_a_report_of_how_we_measure_is_linked_and_is_no_study(tmp_path):
+    for profile in ("digits", "paper"):
+        write_report(tmp_path, profile, "our_method", title="How we measure", scale=profile, method=True)
+    assert {name[0] for name in index_of(tmp_path)} == set("ABCDE")
+    soup = BeautifulSoup((tmp_path / "all.html").read_text(), "html.parser")
+    links = [(link.text, link["href"]) for link in soup.select("footer a")]
+    assert links == [("How we measure", "paper/our_method.html")] and soup.find(id="our_method") is None
 
 
 def studies_of(page: Path) -> dict[str, list[str]]:

@@ -4,8 +4,8 @@ import numpy as np
 from scipy import stats
 
 from kdlib import draws
-from kdlib.intervals import comparisons
-from kdlib.intervals.comparisons import Interval
+from kdlib.intervals.comparisons import TEST_IMAGES_ONLY, Interval
+from kdlib.intervals.measurements import average
 from kdlib.intervals.verdicts import (
     HOLDS,
     Rows,
@@ -42,7 +42,7 @@ def d1(rows: Rows) -> Verdict:
 def d2(rows: Rows) -> Verdict:
     """The larger alpha, the lower its best temperature: Spearman's correlation over resampled images and trainings."""
     table = [measured(rows[cell], "accuracy") for cell in need(rows, _cells())]
-    means = [comparisons.average(row.values()) for row in table]
+    means = [average(row.values()) for row in table]
     values, replicates = np.array([mean.value for mean in means]), np.stack([mean.replicates for mean in means])
     noise = noise_of(rows, "accuracy")
     if noise:
@@ -52,7 +52,7 @@ def d2(rows: Rows) -> Verdict:
         replicates += spread * np.stack(luck)
     estimate = _trend(values[:, None])[0]
     low, high = np.quantile(_trend(replicates), [0.025, 0.975])
-    kind = "test images and training" if noise else comparisons.TEST_IMAGES_ONLY
+    kind = "test images and training" if noise else TEST_IMAGES_ONLY
     trend = Interval(estimate, low, high, kind)
     found = [TEMPERATURES[i] for i in np.argmax(np.reshape(values, (len(ALPHAS), -1)), axis=1)]
     pairs = ", ".join(f"{a:g}: {t:g}" for a, t in zip(ALPHAS, found, strict=True))

@@ -1,0 +1,115 @@
+"""The page about our intervals: what is stored is shown, and what is shown is what was stored."""
+
+import pandas as pd
+import pytest
+
+from kdlib.intervals import coverage
+from kdlib.intervals.rivals import ESTIMATORS
+from kdlib.store import Store, repository
+from kdlib.studies import interval_coverage
+from kdlib.studies.interval_coverage import findings, plots
+from kdlib.studies.interval_coverage.stored import for_reading, verdict
+
+FACTS = {"replications": 4, "images": 500, "seed": 1}
+
+
+def simulated(*lines):
+    """As coverage.simulate gives it: case, metric, estimator, coverage."""
+    table = pd.DataFrame(lines, columns=["case", "metric", "estimator", "coverage %"])
+    ends = {"from %": (table["coverage %"] - 1).clip(lower=0), "to %": table["coverage %"] + 0.5}
+    return table.assign(**ends, **{"true value": -1e-6, "mean width": 0.01}, **FACTS)
+
+
+@pytest.fixture
+def measured():
+    return for_reading(
+        simulated(
+            ("one run: ECE 0", "ece", "kdlib", 95.0),
+            ("one run: ECE 0", "ece", "percentile", 0.0),
+            ("one run: ECE .02 minus ECE .02, one bin", "ece", "kdlib", 99.5),
+            ("3 repeats: ECE 0", "accuracy", "kdlib", 91.0),
+        )
+    )
+
+
+@pytest.fixture
+def few_cases(monkeypatch):
+    cases = [coverage.Case(("ECE 0",), (0,), "ece", name) for name in ("kdlib", "basic")]
+    monkeypatch.setattr(coverage, "all_cases", lambda: cases)
+
+
+def test_what_was_simulated_is_stored_and_read_again(store, few_cases, monkeypatch):
+    first = interval_coverage.measurement(**FACTS)
+    assert first["estimator"].tolist() == ["kdlib", "basic"] and (first["images"] == 500).all()
+    plain = coverage.simulate(**FACTS)
+    assert first["coverage %"].tolist() == plain["coverage %"].tolist()
+    monkeypatch.setattr(coverage, "simulate", lambda **facts: pytest.fail("simulated again"))
+    pd.testing.assert_frame_equal(interval_coverage.measurement(**FACTS), first)
+
+
+@pytest.mark.parametrize("other", [{"replications": 3}, {"images": 400}, {"seed": 2}])
+def test_a_simulation_of_other_parameters_is_another(store, few_cases, other):
+    interval_coverage.measurement(**FACTS)
+    found = interval_coverage.measurement(**FACTS | other)
+    assert {name: found[name][0] for name in FACTS} == FACTS | other
+    assert len(list(store.root.glob("*.csv"))) == 2
+
+
+def test_another_version_of_what_is_measured_is_simulated_anew(store, few_cases, monkeypatch):
+    interval_coverage.measurement(**FACTS)
+    monkeypatch.setattr(coverage, "VERSION", coverage.VERSION + 1)
+    interval_coverage.measurement(**FACTS)
+    assert len(list(store.root.glob("*.csv"))) == 2
+
+
+def test_the_committed_simulation_is_of_the_profile_and_of_todays_cases(store, monkeypatch):
+    monkeypatch.setenv("KDLIB_RESULTS", str(repository() / "reports" / "results"))
+    found = interval_coverage.measurement(replications=1000, images=10_000, seed=0)
+    assert not list(Store().root.glob("*.csv"))
+    names = [(case.name, case.estimator) for case in coverage.all_cases()]
+    assert [(f"{row.runs}: {row.networks}", row.estimator) for row in found.itertuples()] == names
+    assert findings.of_ours(found).startswith("50 of our 62 intervals hold the truth in 92 to 98 % of test sets. More")
+
+
+def test_a_case_is_read_in_words(measured):
+    assert measured["runs"].tolist() == ["one run"] * 3 + ["3 repeats"]
+    assert measured["networks"].tolist() == ["ECE 0", "ECE 0", "ECE .02 minus ECE .02, one bin", "ECE 0"]
+    assert measured["metric"].tolist() == ["ECE"] * 3 + ["accuracy"]
+    assert f"{measured['true value'][0]:.4f}" == "0.0000"
+
+
+def test_good_is_92_to_98_percent():
+    assert [verdict(value) for value in (0, 91.9, 92, 95, 98, 98.1, 100)] == [
+        "too low", "too low", "within", "within", "within", "too high", "too high"]  # fmt: skip
+
+
+def test_findings_count_ours_and_name_the_worst(measured):
+    assert findings.scale(measured) == "4 test sets of 500 images, seed 1"
+    assert findings.of_ours(measured) == (
+        "1 of our 3 intervals hold the truth in 92 to 98 % of test sets. "
+        "Less often: 1, the least in 91.0 % (3 repeats, accuracy of ECE 0). "
+        "More often, so wider than need be: 1, the most in 99.5 % (one run, ECE of ECE .02 minus ECE .02, one bin)."
+    )
+    assert findings.of_rivals(measured).startswith("0 of 1 intervals by other rules hold")
+    assert findings.of_rivals(measured).endswith("“percentile” only in 0.0 % (one run, ECE of ECE 0).")
+
+
+def test_tables_keep_ours_and_rivals_apart(measured):
+    assert len(findings.ours(measured)) == 3
+    beside = findings.beside(measured)
+    assert beside.to_dict("records") == [
+        {"runs": "one run", "networks": "ECE 0", "metric": "ECE", "ours": 95.0, "percentile": 0.0}
+    ]
+
+
+def test_dots_stand_at_their_coverage_and_at_the_left_end_below_the_axis(measured):
+    axis, _ = plots.ours(measured).axes
+    dots = {line.get_marker(): list(line.get_xdata()) for line in axis.lines if line.get_marker() in "ov^"}
+    assert dots == {"o": [95.0], "v": [], "^": [99.5]}
+    assert [label.get_text() for label in axis.get_yticklabels()][0] == "ECE of ECE 0"
+    (axis,) = plots.rules(measured).axes
+    assert [list(line.get_xdata()) for line in axis.lines if line.get_marker() == "v"] == [[80]]
+
+
+def test_every_rule_has_a_colour():
+    assert set(plots.RULES) == set(ESTIMATORS)
