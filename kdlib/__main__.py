@@ -1,6 +1,7 @@
 """The command line: python -m kdlib report | train | runs | data | bench."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,41 +43,74 @@ def train(
     kdlib.report.train(notebook, profile, parameters or [])
 
 
-@app.command()
-def runs(
-    where: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, such as network=cnn2 or status=failed.")] = None,
-    show: Annotated[str | None, typer.Option(help="One run: the beginning of its key is enough.")] = None,
-    diff: Annotated[tuple[str, str] | None, typer.Option(help="Why two runs differ.")] = None,
-    prune: Annotated[bool, typer.Option("--prune", help="Remove damaged runs and half-written files.")] = False,
-    retry: Annotated[bool, typer.Option("--retry", help="Let failed runs be tried again.")] = False,
-    export: Annotated[bool, typer.Option("--export", help="Copy records to reports/results/.")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="With --export: also those that are there.")] = False,
-):
-    """List the runs in the store and the committed ones, or look after them."""
-    from kdlib.store import Store
-    from kdlib.store import runs as room
+runs = typer.Typer(help="List the runs in the store and the committed ones, or look after them.")
+app.add_typer(runs, name="runs")
 
-    asked = {"show": show, "diff": diff, "prune": prune, "retry": retry, "export": export}
-    asked = [f"--{name}" for name, value in asked.items() if value]
-    if len(asked) > 1:
-        raise KdlibError(f"{' and '.join(asked)}: ask for one at a time.")
-    if replace and not export:
-        raise KdlibError("--replace says what --export does with records that are there: give both.")
-    if where and (show or diff or prune):
-        raise KdlibError(f"{asked[0]} chooses its runs itself: leave out --where.")
-    store = Store()
-    if show:
-        print(room.show(store, show))
-    elif diff:
-        print(room.diff(store, *diff))
-    elif prune:
-        print(room.prune(store))
-    elif retry:
-        print(room.retry(store, room.select(store, where or [])))
-    elif export:
-        print(room.export(store, room.select(store, where or []), replace))
-    else:
-        print(room.listing(room.select(store, where or [])))
+Where = Annotated[list[str] | None, typer.Option(help="NAME=VALUE, such as network=cnn2 or status=failed.")]
+Key = Annotated[str, typer.Argument(help="The beginning of a run's key is enough.")]
+
+
+@runs.callback(invoke_without_command=True)
+def _list_if_nothing_else(context: typer.Context):
+    if context.invoked_subcommand is None:
+        list_runs()
+
+
+@runs.command("list")
+def list_runs(
+    where: Where = None,
+    limit: Annotated[int, typer.Option(min=0, help="How many to show; 0: all.")] = 50,
+):
+    """The runs in the store and the committed ones, with what they have in common said once."""
+    from kdlib.store import listing, queries
+
+    print(listing.listing(queries.select(_store(), where or []), limit))
+
+
+@runs.command()
+def show(key: Key):
+    """What is kept of a run, without the long lists."""
+    from kdlib.store import listing
+
+    print(listing.show(_store(), key))
+
+
+@runs.command()
+def diff(a: Key, b: Key):
+    """Why two runs differ."""
+    from kdlib.store import listing
+
+    print(listing.diff(_store(), a, b))
+
+
+@runs.command()
+def prune():
+    """Remove damaged runs that were set aside, and half-written files."""
+    from kdlib.store import maintenance
+
+    print(maintenance.prune(_store()))
+
+
+@runs.command()
+def retry(where: Where = None):
+    """Let failed runs be tried again."""
+    from kdlib.store import maintenance, queries
+
+    store = _store()
+    print(maintenance.retry(store, queries.select(store, where or [])))
+
+
+@runs.command()
+def export(
+    where: Where = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Also those that are there.")] = False,
+    to: Annotated[Path | None, typer.Option(help="A folder; without it, that of the committed records.")] = None,
+):
+    """Copy records of finished runs, with the weights of small teachers, for others to read."""
+    from kdlib.store import maintenance, queries
+
+    store = _store()
+    print(maintenance.export(store, queries.select(store, where or []), to, replace))
 
 
 @app.command()
@@ -91,7 +125,17 @@ def bench(names: Annotated[list[str] | None, typer.Argument(help="Benches; all o
     kdlib.bench.main(names)
 
 
+def _store() -> kdlib.store.Store:
+    """The store, which looking at it does not make; where there is none, that is said beside the output."""
+    store = kdlib.store.Store()
+    if not store.root.is_dir():
+        missing = f"There is no store {store.root} yet: kdlib.train makes it, or $KDLIB_STORE names another."
+        print(missing, file=sys.stderr)
+    return store
+
+
 def main() -> None:
+    sys.stdout.reconfigure(errors="backslashreplace")  # "→" is no letter of every terminal's
     try:
         app()
     except KdlibError as error:

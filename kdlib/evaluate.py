@@ -19,7 +19,9 @@ from kdlib import data, draws, lookup, metrics
 from kdlib.registry import KdlibError, Registry, unknown
 from kdlib.run import KEY_LENGTH, Run, coerce
 from kdlib.store import Store
+from kdlib.store import evaluations as kept
 from kdlib.store.provenance import provenance
+from kdlib.words import count
 
 SCHEMA = 1  # of the records of evaluations
 
@@ -38,7 +40,7 @@ def evaluation(name: str, runs: Run | str | Iterable[Run | str], store: Store | 
     _check(name, members)
     keys, weights = ([member[of] for member in members] for of in ("key", "weights"))
     key = evaluation_key(name, keys, **params)
-    found = store.evaluation(key)
+    found = kept.load(store, key)
     if found is None or found["weights"] != weights:  # the latter: of members that were trained elsewhere
         values = entry.load()(*_logits(name, members, store), **params)
         found = {
@@ -52,7 +54,7 @@ def evaluation(name: str, runs: Run | str | Iterable[Run | str], store: Store | 
             "provenance": provenance()
             | {"finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")},
         }
-        store.save_evaluation(found)
+        kept.save(store, found)
     return found["values"]
 
 
@@ -125,7 +127,7 @@ def _changed(name: str, params: dict[str, Any]) -> dict[str, Any]:
 def _check(name: str, members: list[dict]) -> None:
     wanted = evaluations[name].options.get("members", len(members) or "one or more")
     if len(members) != wanted:
-        raise KdlibError(f"Evaluation '{name}' was given {len(members)} runs: give it {wanted}.")
+        raise KdlibError(f"Evaluation '{name}' was given {count(len(members), 'run')}: give it {wanted}.")
     for member in members:
         if member["status"] == "failed":
             raise KdlibError(f"Run {member['key']} cannot be evaluated, since {member['reason']}: leave it out.")
@@ -136,7 +138,7 @@ def _check(name: str, members: list[dict]) -> None:
 
 def _logits(name: str, members: list[dict], store: Store) -> tuple[list[Tensor], Tensor]:
     """Of all members at the last epoch, and the labels of the test images."""
-    kept = []
+    found = []
     for member in members:
         logits = store.logits(member["key"])
         if logits is None:
@@ -144,6 +146,6 @@ def _logits(name: str, members: list[dict], store: Store) -> tuple[list[Tensor],
                 f"Evaluation '{name}' has no record, and run {member['key']} no logits in {store.root}: "
                 "point $KDLIB_STORE to the store that has them, or set KDLIB_RESULTS= and train the run anew."
             )
-        kept.append(torch.from_numpy(logits["last_test"]).double())
+        found.append(torch.from_numpy(logits["last_test"]).double())
     _, labels, _ = data.load(members[0]["spec"]["data"], "test")
-    return kept, labels
+    return found, labels

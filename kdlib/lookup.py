@@ -7,6 +7,7 @@ from kdlib.run import Run
 from kdlib.store import Store
 from kdlib.training.batches import Images
 from kdlib.training.network import network
+from kdlib.training.weights import load_weights
 
 
 def record(run: Run | str, store: Store | None = None) -> dict:
@@ -24,7 +25,7 @@ def model(run: Run | str, store: Store | None = None) -> torch.nn.Module:
     `kdlib.training.batches.Images(run).normalise` makes them of uint8 pixels."""
     store = store or Store()
     run = _run(run, store)
-    weights = store.weights(run.key)
+    weights = load_weights(store, run.key)
     if weights is None:
         raise _nothing(run, "weights", store)
     net = network(run)

@@ -147,8 +147,8 @@ def test_runs_can_be_looked_after(checkout, reported):
     listed = checkout.run("kdlib", "runs", "--where", "soft_cross_entropy.temperature=20").stdout
     keys = re.findall(r"^[0-9a-f]{16}", listed, re.M)
     assert len(keys) == 5
-    assert "soft_cross_entropy.weight" in checkout.run("kdlib", "runs", "--diff", *keys[:2]).stdout
-    assert json.loads(checkout.run("kdlib", "runs", "--show", keys[0]).stdout)["key"] == keys[0]
+    assert "soft_cross_entropy.weight" in checkout.run("kdlib", "runs", "diff", *keys[:2]).stdout
+    assert json.loads(checkout.run("kdlib", "runs", "show", keys[0]).stdout)["key"] == keys[0]
 
 
 @pytest.mark.parametrize(

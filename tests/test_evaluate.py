@@ -13,6 +13,7 @@ from kdlib import KdlibError, draws, lookup
 from kdlib.evaluate import attempt, batch_ece, ece, evaluation_key, evaluations, thirds
 from kdlib.registry import Registry
 from kdlib.store import Store, dump
+from kdlib.store import evaluations as kept
 
 # Four images, of the first class by their labels, said to be it with these chances: one of them is wrong.
 CHANCES = torch.tensor([0.9, 0.8, 0.6, 0.4], dtype=torch.float64)
@@ -140,7 +141,7 @@ def copied(trained, tmp_path):
     made, runs = trained
     store = Store(tmp_path / "runs", results=tmp_path / "results")
     for run in runs:
-        store.save_outcome(run.key, made.weights(run.key), made.logits(run.key))
+        store.save_logits(run.key, made.logits(run.key))
         store.save_record(made.record(run.key))
     return store, runs
 
@@ -149,8 +150,8 @@ def test_a_record_says_what_was_measured_and_where(copied):
     store, (run, _) = copied
     values = kdlib.evaluation("batch_ece", run.key, store, bins=20.0, batch_size=128)
     key = evaluation_key("batch_ece", [run.key], bins=20)
-    assert store.evaluation_keys() == [key]
-    record = store.evaluation(key)
+    assert kept.keys(store) == [key]
+    record = kept.load(store, key)
     assert record["values"] == values and set(values) == {"ece", "ece_floor"}
     assert record["spec"] == {"evaluation": "batch_ece", "params": {"bins": 20}}
     assert (record["key"], record["schema"], record["version"], record["members"]) == (key, 1, 1, [run.key])
@@ -185,13 +186,13 @@ def test_a_damaged_record_is_measured_again(copied):
     path = store.root / "evaluations" / f"{evaluation_key('ece', [run.key])}.json"
     path.write_bytes(path.read_bytes()[:50])
     assert kdlib.evaluation("ece", run, store) == before
-    assert store.evaluation(path.stem)["values"] == before
+    assert kept.load(store, path.stem)["values"] == before
 
 
 def test_committed_records_serve_whoever_has_no_logits(copied, tmp_path):
     store, (run, _) = copied
     values = kdlib.evaluation("ece", run, store)
-    (record,) = map(store.evaluation, store.evaluation_keys())
+    (record,) = (kept.load(store, key) for key in kept.keys(store))
     (store.results / "evaluations").mkdir(parents=True)
     (store.results / "evaluations" / f"{record['key']}.json").write_text(dump(record))
     (store.results / f"{run.key}.json").write_text(dump(store.record(run.key)))
@@ -204,7 +205,7 @@ def test_a_record_of_other_weights_is_not_used(copied):
     """As of a run that was trained again on another machine: its key is the same, its bits are not."""
     store, (run, other) = copied
     kdlib.evaluation("ece", run, store)
-    store.save_outcome(run.key, store.weights(other.key), store.logits(other.key))
+    store.save_logits(run.key, store.logits(other.key))
     store.save_record(store.record(run.key) | {"weights": store.record(other.key)["weights"]})
     assert kdlib.evaluation("ece", run, store) == kdlib.evaluation("ece", other, store)
 
@@ -215,7 +216,7 @@ def test_members_come_in_the_order_given(copied, registered):
     assert one["agree"] == other["agree"]
     assert [one["right"], other["right"]] == [store.record(r.key)["metrics"]["last"]["raw"]["accuracy"] for r in runs]
     assert kdlib.evaluation("agreement", runs, store, of=1) == {"agree": 1.0, "right": other["right"]}
-    assert len(store.evaluation_keys()) == 3
+    assert len(kept.keys(store)) == 3
 
 
 # Mistakes ------------------------------------------------------------------------------------------------------------
@@ -224,6 +225,7 @@ def test_members_come_in_the_order_given(copied, registered):
 def test_mistakes_get_one_sentence(copied, trained, registered):
     store, (run, other) = copied
     failed = tiny.run(1, lr=1e30)
+    evaluations.register("a pair", version=1, members=2)(lambda members, labels: {})
     mistakes = [
         (("ecc", run), {}, "Unknown evaluation 'ecc': did you mean 'ece'.*Known: ece, batch_ece"),
         (("ece", run), {"bin": 5}, "Unknown parameter of evaluation 'ece' 'bin': did you mean 'bins'"),
@@ -232,12 +234,13 @@ def test_mistakes_get_one_sentence(copied, trained, registered):
         (("batch_ece", run), {"batch_size": 0}, "batch_size is 0: give 1 or more"),
         (("ece", [run, other]), {}, "Evaluation 'ece' was given 2 runs: give it 1"),
         (("agreement", []), {}, "Evaluation 'agreement' was given 0 runs: give it one or more"),
+        (("a pair", [run]), {}, "Evaluation 'a pair' was given 1 run: give it 2"),
         (("ece", tiny.run(2)), {}, "has no record: train it with"),
     ]
     for arguments, params, sentence in mistakes:
         with pytest.raises(KdlibError, match=sentence):
             kdlib.evaluation(*arguments, store, **params)
-    assert not store.evaluation_keys()
+    assert not kept.keys(store)
     with pytest.raises(KdlibError, match="cannot be evaluated, since .*: leave it out"):
         kdlib.evaluation("ece", failed, trained[0])
     record = store.record(other.key)

@@ -98,7 +98,7 @@ def peak_bytes(loss: Callable, size: tuple[int, int, int]) -> int:
         loss(model, *inputs).backward()
     with tempfile.TemporaryDirectory() as folder:
         profiled.export_chrome_trace(str(Path(folder, "trace.json")))
-        events = json.loads(Path(folder, "trace.json").read_text())["traceEvents"]
+        events = json.loads(Path(folder, "trace.json").read_text(encoding="utf-8"))["traceEvents"]
     changes = sorted((e["ts"], e["args"]["Ev Idx"], e["args"]["Bytes"]) for e in events if e["name"] == "[memory]")
     return max(accumulate(change for *_, change in changes))
 

@@ -13,7 +13,7 @@ METRICS = (
 
 
 def table(runs: list[Run], records: dict[str, dict]) -> pd.DataFrame:
-    """A row a run, in the order given: what it is, whether it was measured, and its metrics as fractions.
+    """A row per run, in the order given: what it is, whether it was measured, and its metrics as fractions.
 
     Columns without a prefix are raw and of the last epoch; `scaled_` after temperature scaling; `best_` at the best
     held-out epoch; `held_out_` on the held-out images. Runs without a record are "not measured".

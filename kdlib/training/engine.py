@@ -11,7 +11,8 @@ import torch
 from kdlib import cells
 from kdlib.registry import KdlibError
 from kdlib.run import Run
-from kdlib.store import Store, digest, tables
+from kdlib.store import Store, tables
+from kdlib.store.locks import claim
 from kdlib.training import records
 from kdlib.training.batches import Images
 from kdlib.training.estimate import Cost, free_memory, measure
@@ -19,7 +20,9 @@ from kdlib.training.learner import Learner
 from kdlib.training.loop import Pool, train_epochs
 from kdlib.training.network import ready_to_teach
 from kdlib.training.plan import Cohort, plan
-from kdlib.training.progress import Group, Progress, count, duration
+from kdlib.training.progress import Group, Progress, duration
+from kdlib.training.weights import digest, epochs_done, load_checkpoint, load_weights, save_checkpoint
+from kdlib.words import count
 
 CHECKPOINT_SHARE = 20  # checkpoints are at least 20 times as long apart as the last one took to write
 SECONDS_BETWEEN_LOOKS = 1.0  # at the runs that another process trains
@@ -36,7 +39,7 @@ def train(
 
     `budget` (minutes) ends the work at an epoch's end with everything kept; 0 only says what there is to do. `threads`
     is for CPUs (None: all cores). A later call goes on where this one stopped; a run that failed is not tried again
-    before `python -m kdlib runs --retry`.
+    before `python -m kdlib runs retry`.
     """
     cells.say_if_outdated()
     runs = [runs] if isinstance(runs, Run) else list(runs)
@@ -98,16 +101,16 @@ class Engine:
         self.progress.say(line + ".", last=True)
 
     def epochs_left(self, run: Run) -> int:
-        return run.epochs - self.store.epochs_done(run.key)
+        return run.epochs - epochs_done(self.store, run.key)
 
     def train_group(self, cohort: Cohort) -> int:
         """Trains as many of the cohort's runs as the budget, the memory and other processes leave; how many it had."""
         ready = [run for run in cohort.runs if all(self.store.has_weights(t.key) for t in run.teachers)]
         ready.sort(key=lambda run: not self.store.has_checkpoint(run.key))  # those that were begun first
-        with self.store.claim([run.key for run in ready], self.group_size(cohort)) as mine:
+        with claim(self.store, [run.key for run in ready], self.group_size(cohort)) as mine:
             group = [run for run in ready if run.key in mine]
             taught_by = {t.key: t for run in group for t in run.teachers}
-            weights = {key: self.store.weights(key) for key in taught_by}
+            weights = {key: load_weights(self.store, key) for key in taught_by}
             if not group or None in weights.values():  # damaged weights were set aside: the plan is another one now
                 return len(group)
             threads_per_run = self.threads if cohort.alone else 1
@@ -136,14 +139,14 @@ class Engine:
             if self.out_of_time() or time.monotonic() - saved >= CHECKPOINT_SHARE * writing:
                 begun = time.monotonic()
                 for student in training:
-                    self.store.save_checkpoint(student.run.key, student.state())
+                    save_checkpoint(self.store, student.run.key, student.state())
                 saved, writing = time.monotonic(), time.monotonic() - begun
             if self.out_of_time():
                 return
 
     def student(self, run: Run, images: Images) -> Learner:
         student = Learner(run, images, self.device)
-        checkpoint = self.store.checkpoint(run.key)
+        checkpoint = load_checkpoint(self.store, run.key)
         if checkpoint:
             student.restore(checkpoint)
         return student

@@ -102,7 +102,7 @@ def free_memory(device: torch.device) -> float:
     if device.type == "cuda":
         return MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]
     try:
-        figures = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        figures = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines())
         return MEMORY_SHARE * 1024 * int(figures["MemAvailable"].split()[0])  # cached files give way, so they are free
     except (OSError, KeyError, ValueError):
         return math.inf

@@ -7,10 +7,11 @@ import torch
 
 from kdlib import metrics
 from kdlib.run import Run
-from kdlib.store import SCHEMA, Store, digest
+from kdlib.store import SCHEMA, Store
 from kdlib.store.provenance import provenance
 from kdlib.training.batches import Images
 from kdlib.training.learner import Learner
+from kdlib.training.weights import digest, save_weights
 
 
 def measure(logits: dict[str, np.ndarray], labels: dict[str, torch.Tensor]) -> dict:
@@ -113,7 +114,8 @@ def finish(store: Store, student: Learner, images, digests: dict[str, str], sett
             "weights": digest(weights),
             **measure(logits, labels),
         }
-        store.save_outcome(run.key, weights, logits)
+        save_weights(store, run.key, weights)
+        store.save_logits(run.key, logits)
     store.save_record(record)
     return record
 

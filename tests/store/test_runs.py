@@ -1,173 +1,184 @@
-"""Looking after runs: what `python -m kdlib runs` lists, compares, removes and exports."""
+"""The files of a run: found again, set aside where damaged, and where they lie."""
 
-import json
+import errno
 
-import pandas as pd
+import numpy as np
 import pytest
-import tiny
 import torch
-from typer.testing import CliRunner
 
-import kdlib
 from kdlib import KdlibError
-from kdlib.__main__ import app
-from kdlib.store import Store, digest, runs
+from kdlib.places import ROOT
+from kdlib.store import Store
+from kdlib.store.files import dump, load_json
+from kdlib.store.locks import claim
+from kdlib.training.weights import digest, load_checkpoint, load_weights, save_checkpoint, save_weights
+
+KEY = "0123456789abcdef"
+
+
+def finished(key=KEY, **fields):
+    return {"key": key, "status": "finished", **fields}
+
+
+def weights():
+    torch.manual_seed(0)
+    return {"conv": torch.randn(8, 3, 3, 3).to(memory_format=torch.channels_last), "count": torch.tensor(3)}
+
+
+def logits():
+    return {"last_test": np.random.default_rng(0).normal(size=(20, 10)).astype("float32")}
 
 
 @pytest.fixture
-def trained(tmp_path):
-    store = Store(tmp_path / "runs", results=tmp_path / "results")
-    chosen = tiny.study(2)
-    return store, chosen, kdlib.train([*chosen, tiny.run(1, lr=1e30)], threads=1, store=store)
+def whole(store):
+    """A run with every file that a run can have."""
+    save_weights(store, KEY, weights())
+    store.save_logits(KEY, logits())
+    store.save_record(finished(metrics={"ece": 0.1}))
+    save_checkpoint(store, KEY, {"weights": weights()})
+    return store
 
 
-def test_listing_shows_every_run_and_says_once_what_is_the_same(trained):
-    store, chosen, _ = trained
-    text = runs.listing(runs.select(store, []))
-    assert all(run.key in text for run in chosen)
-    assert f"{len(chosen) + 3} runs, all with" in text and "data tiny" in text.splitlines()[0]
-    assert "0.5 cross_entropy + 0.5 kd(temperature 2)" in text
-    assert runs.listing([]) == "No runs."
+def test_what_is_saved_comes_back(store):
+    assert store.logits(KEY) is store.record(KEY) is load_weights(store, KEY) is load_checkpoint(store, KEY) is None
+    assert not store.has_weights(KEY) and not store.has_checkpoint(KEY) and store.keys() == []
+    save_checkpoint(store, KEY, {"epoch": 3})
+    assert store.has_checkpoint(KEY) and store.keys() == [KEY]
+    save_weights(store, KEY, weights())
+    store.save_logits(KEY, logits())
+    store.save_record(finished(metrics={"ece": 0.1}))
+    assert digest(load_weights(store, KEY)) == digest(weights())
+    assert np.array_equal(store.logits(KEY)["last_test"], logits()["last_test"])
+    assert store.record(KEY) == finished(metrics={"ece": 0.1})
+    assert not store.has_checkpoint(KEY)  # the record is the end of it
+    assert store.keys() == [KEY]
+    store.remove(KEY)
+    assert store.record(KEY) is None and store.keys() == []
 
 
-def test_selection_by_field_term_and_status(trained):
-    store, chosen, _ = trained
-    assert [r["key"] for r in runs.select(store, ["kd.temperature=2"])] == [chosen[2].key]
-    assert len(runs.select(store, ["network=resnet8"])) == 2
-    assert [r["status"] for r in runs.select(store, ["status=failed"])] == ["failed"]
-    assert "mixing" not in runs.select(store, [])[0]  # a spec leaves out what has its default
-    assert runs.select(store, ["mixing=none"]) == runs.select(store, [])
-    assert not runs.select(store, ["mixing=mixup"])
-    assert runs.select(store, ["network=cnn2", "kd.temperature=2", "network=resnet8", "kd.temperature=2"]) == []
-    with pytest.raises(KdlibError, match="did you mean 'network'"):
-        runs.select(store, ["netwrk=cnn2"])
-    with pytest.raises(KdlibError, match="write NAME=VALUE"):
-        runs.select(store, ["cnn2"])
+def test_a_record_that_cannot_be_written_leaves_the_old_one(store):
+    store.save_record(finished(accuracy=0.5))
+    (store.root / KEY / "record.json.1.partial").write_bytes(b"half")
+    with pytest.raises(ValueError):
+        store.save_record(finished(accuracy=float("nan")))
+    assert store.record(KEY) == finished(accuracy=0.5)
+    store.save_record(finished(accuracy=0.6))
+    assert [p.name for p in (store.root / KEY).iterdir()] == ["record.json"]  # what was half-written is gone
 
 
-def test_diff_says_why_two_runs_differ(trained):
-    store, chosen, _ = trained
-    text = runs.diff(store, chosen[0].key, chosen[1].key)
-    assert "epochs: 2 | 3" in text and "seed: default | 1" in text and "width: default | 4" in text
-    assert "network" not in text.split("data:")[0]
-    with pytest.raises(KdlibError, match="0 runs have a key that begins with 'zz'"):
-        runs.find(store, "zz")
+def test_keys_are_runs_and_not_locks_or_damaged_ones(store):
+    store.save_record(finished("aaaa"))
+    save_checkpoint(store, "bbbb", {})
+    with claim(store, ["cccc"], 1):
+        store.save_record(finished("dddd"))
+        store.set_aside("dddd", "for a test")
+        assert store.keys() == ["aaaa", "bbbb"]
 
 
-def test_two_terms_of_one_name_stand_side_by_side():
-    objective = [{"name": "kd", "weight": 0.1}, {"name": "kd", "weight": 0.9, "teacher": 1}]
-    flat = runs.flatten({"objective": objective, "teachers": [{"epochs": 1}, {"epochs": 2}]})
-    assert (flat["kd.weight"], flat["kd2.weight"], flat["kd2.teacher"]) == (0.1, 0.9, 1)
-    assert (flat["teacher.epochs"], flat["teacher2.epochs"]) == (1, 2)
+# Damage --------------------------------------------------------------------------------------------------------------
 
 
-def test_show_is_json_without_the_long_lists(trained):
-    store, chosen, _ = trained
-    shown = json.loads(runs.show(store, chosen[0].key[:8]))
-    assert shown["key"] == chosen[0].key and "history" not in shown and shown["last epoch"]["epoch"] == 2
+def flip_a_bit(content):
+    """In the middle of the weights: torch itself would read it as another weight."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-def test_failed_runs_are_tried_again_only_on_request(trained):
-    store, _, table = trained
-    failing = tiny.run(1, lr=1e30)
-    assert store.record(failing.key)["status"] == "failed"
-    assert runs.retry(store, runs.select(store, ["network=cnn2", "seed=77"])) == "0 failed runs will be tried again."
-    assert runs.retry(store, runs.select(store, [])) == "1 failed runs will be tried again."
-    assert store.record(failing.key) is None
+DAMAGES = {
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "the end missing": lambda content: content[:-3],
+    "zeros": lambda content: bytes(len(content)),
+    "other bytes": lambda content: np.random.default_rng(5).bytes(len(content)),
+    "a pickle of nothing": lambda content: b"\x80\x02h\x07.",  # torch raises KeyError
+    "text": lambda content: b"\xff<html>not found</html>",
+}
+LOADS = {
+    "record.json": Store.record,
+    "weights.pt": load_weights,
+    "logits.npz": Store.logits,
+    "checkpoint.pt": load_checkpoint,
+}
+CASES = [(name, damage) for name in LOADS for damage in DAMAGES.values()]
+CASES += [(name, flip_a_bit) for name in ("weights.pt", "logits.npz", "checkpoint.pt")]
 
 
-@pytest.mark.parametrize(
-    ("asked", "sentence"),
-    [
-        (["--replace"], "--replace says what --export does"),
-        (["--where", "seed=1", "--prune"], "--prune chooses its runs itself: leave out --where"),
-        (["--retry", "--export"], "--retry and --export: ask for one at a time"),
-    ],
-)
-def test_what_does_not_go_together_is_said(asked, sentence):
-    error = CliRunner().invoke(app, ["runs", *asked]).exception
-    assert isinstance(error, KdlibError) and sentence in str(error)
+@pytest.mark.parametrize(("name", "damage"), CASES)
+def test_a_damaged_file_is_set_aside_and_said(name, damage, whole, capsys):
+    path = whole.path(KEY, name)
+    path.write_bytes(damage(path.read_bytes()))
+    assert LOADS[name](whole, KEY) is None
+    said = f"Run {KEY} is damaged (its {path.stem} cannot be read): set aside as {KEY}.damaged-0, to be trained anew.\n"
+    assert capsys.readouterr().out == said
+    assert {p.name for p in (whole.root / f"{KEY}.damaged-0").iterdir()} == set(LOADS)
+    assert whole.record(KEY) is None and whole.keys() == []
 
 
-def test_prune_removes_only_what_no_run_needs(trained):
-    store, chosen, _ = trained
-    store.set_aside(chosen[0].key, "the test says so")
-    (store.root / chosen[1].key / "weights.pt.1.partial").write_bytes(b"half")
-    said = runs.prune(store)
-    assert said == "Removed 1 damaged runs and 1 half-written files."
-    assert store.record(chosen[0].key) is None
-    assert all(store.record(run.key) for run in chosen[1:])
-    assert not list(store.root.glob("*.damaged-*")) and not list(store.root.glob("*/*.partial"))
+@pytest.mark.parametrize("trouble", [MemoryError(), PermissionError(errno.EACCES, "no"), OSError(errno.EMFILE, "many")])
+@pytest.mark.parametrize("name", LOADS)
+def test_a_file_is_not_damaged_because_the_machine_is_in_trouble(name, trouble, whole):
+    def fail(path):
+        raise trouble
+
+    with pytest.raises(KdlibError, match=rf"{name} cannot be read now \(.+\): try again later"):
+        whole.read(KEY, name, fail)
+    assert whole.path(KEY, name).exists()
 
 
-def test_export_keeps_what_is_there_unless_replaced(trained):
-    store, chosen, _ = trained
-    rows = runs.select(store, [])
-    all_of_them = f"{len(rows) - 1} records and 0 evaluations written"  # the failed one stays behind
-    assert runs.export(store, rows).startswith(all_of_them)
-    teachers = {t.key for run in chosen for t in run.teachers}
-    assert {p.name.split(".")[0] for p in store.results.glob("*.weights.pt")} == teachers
-    record = store.results / f"{chosen[0].key}.json"
-    record.write_text("{}")
-    assert runs.export(store, rows).startswith("0 records and 0 evaluations written") and record.read_text() == "{}"
-    assert runs.export(store, rows, replace=True).startswith(all_of_them)
-    assert json.loads(record.read_text())["key"] == chosen[0].key
-    assert set(pd.read_csv(store.results / "runs.csv")["key"]) == {
-        row["key"] for row in rows if row["status"] != "failed"
-    }
+def test_a_record_in_the_wrong_folder_is_set_aside(store, capsys):
+    store.save_record(finished("other"))
+    (store.root / "other").rename(store.root / KEY)
+    assert store.record(KEY) is None
+    assert "its record belongs to another run" in capsys.readouterr().out
 
 
-def test_a_teacher_exported_before_it_had_students_gets_its_weights_with_them(trained):
-    store, chosen, _ = trained
-    (teacher,) = chosen[2].teachers
-    rows = {row["key"]: row for row in runs.select(store, [])}
-    weights = store.results / f"{teacher.key}.weights.pt"
-    alone = store.record(teacher.key)
-    store.save_record(alone | {"taught_by": []})
-    runs.export(store, [rows[teacher.key]])
-    assert not weights.exists()
-    committed = store.results / f"{teacher.key}.json"
-    sound = committed.read_text()
-    committed.write_text(json.dumps(json.loads(sound) | {"weights": "those of another machine"}))
-    runs.export(store, list(rows.values()))
-    assert not weights.exists()
-    committed.write_text(sound)
-    runs.export(store, list(rows.values()))
-    assert digest(torch.load(weights)) == json.loads(sound)["weights"]
+def test_runs_can_be_set_aside_again_and_again(store, capsys):
+    for _ in range(3):
+        store.save_record(finished())
+        store.set_aside(KEY, "for a test")
+    (store.root / f"{KEY}.damaged-1" / "record.json").unlink()
+    (store.root / f"{KEY}.damaged-1").rmdir()  # a user tidied up
+    store.save_record(finished())
+    store.set_aside(KEY, "for a test")
+    assert sorted(p.name for p in store.root.iterdir()) == [f"{KEY}.damaged-{n}" for n in range(3)]
+    store.set_aside(KEY, "though another process did it already")
+    assert "though" not in capsys.readouterr().out
 
 
-def test_exported_records_and_teachers_serve_another_store(trained, tmp_path):
-    store, chosen, before = trained
-    runs.export(store, runs.select(store, []))
-    elsewhere = Store(tmp_path / "elsewhere", results=store.results)
-    after = kdlib.train(chosen, store=elsewhere)
-    assert after["accuracy"].tolist() == before["accuracy"].tolist()[: len(chosen)]
-    assert not list(elsewhere.root.glob("*/record.json"))  # nothing was trained
-    new = tiny.run(2, objective=chosen[2].objective, teachers=chosen[2].teachers, seed=5)
-    assert kdlib.train([new], store=elsewhere)["status"].item() == "finished"
-    assert [p.parent.name for p in elsewhere.root.glob("*/record.json")] == [new.key]  # its teacher was not
+def test_records_on_disk_are_the_ones_in_memory(trained):
+    store, (run, *_), _ = trained
+    text = store.path(run.key, "record.json").read_text(encoding="utf-8")
+    assert text == dump(load_json(store.path(run.key, "record.json"))) and text.endswith("}\n")
 
 
-def test_digits_are_never_exported(tmp_path):
-    store = Store(tmp_path / "runs", results=tmp_path / "results")
-    run = kdlib.Run(data="digits", network="cnn2", epochs=1, batch_size=64)
-    kdlib.train([run], threads=1, store=store)
-    kdlib.evaluation("ece", run, store)
-    assert runs.export(store, runs.select(store, [])).startswith("0 records and 0 evaluations written")
-    assert not (store.results / "evaluations").exists()
+# Places --------------------------------------------------------------------------------------------------------------
 
 
-def test_evaluations_are_exported_with_their_members_and_serve_another_store(trained, tmp_path):
-    store, chosen, _ = trained
-    first, second = (kdlib.evaluation("ece", run, store) for run in chosen[:2])
-    only = runs.select(store, ["seed=1"])
-    assert [row["key"] for row in only] == [chosen[1].key]
-    assert runs.export(store, only).startswith("1 records and 1 evaluations written")
-    elsewhere = Store(tmp_path / "elsewhere", results=store.results)
-    assert kdlib.evaluation("ece", chosen[1], elsewhere) == second
-    said = runs.export(store, runs.select(store, []))
-    assert "and 1 evaluations written" in said and said.endswith("2 kept as they were.")
-    assert kdlib.evaluation("ece", chosen[0], elsewhere) == first
-    assert not elsewhere.root.exists()  # all of it was read
-    said = runs.export(store, only)
-    assert said.startswith("0 records and 0 evaluations written") and said.endswith("3 kept as they were.")
+def test_places_come_from_the_environment_or_the_checkout(tmp_path, monkeypatch):
+    monkeypatch.setenv("KDLIB_STORE", str(tmp_path / "runs"))
+    monkeypatch.setenv("KDLIB_RESULTS", str(tmp_path / "results"))
+    assert (Store().root, Store().results) == (tmp_path / "runs", tmp_path / "results")
+    monkeypatch.setenv("KDLIB_RESULTS", "")
+    assert Store().results is None
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KDLIB_STORE")
+    monkeypatch.delenv("KDLIB_RESULTS")
+    assert (Store().root, Store().results) == (ROOT / "runs", ROOT / "reports" / "results")
+
+
+def test_a_given_place_is_what_a_user_means(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert Store("~/x", results="~/y").root == Store("x").root == tmp_path / "x"
+    assert Store("~/x", results="~/y").results == tmp_path / "y"
+
+
+def test_looking_does_not_make_a_store(store):
+    assert store.keys() == [] and store.record(KEY) is None and not store.has_weights(KEY)
+    assert not store.root.exists()
+
+
+def test_a_store_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(KdlibError, match=r"cannot be written \(.+\): set \$KDLIB_STORE to a folder that can"):
+        Store(tmp_path / "file").check_writable()

@@ -21,6 +21,7 @@ from kdlib.training import engine
 from kdlib.training.engine import Engine
 from kdlib.training.estimate import Cost, free_memory
 from kdlib.training.learner import Learner
+from kdlib.training.weights import load_checkpoint, save_checkpoint
 
 ROOT = Path(kdlib.__file__).resolve().parents[1]
 HALF = Term("cross_entropy", 0.5)
@@ -86,7 +87,7 @@ def test_the_same_bits_after_a_budget_stopped_the_work(study, expected, store, m
 
     teachers = 2 * 2
     assert set(train_until(teachers + 5)["status"]) == {"not measured"}
-    assert {store.checkpoint(run.key)["epoch"] for run in study} == {1}
+    assert {load_checkpoint(store, run.key)["epoch"] for run in study} == {1}
     assert set(train_until(teachers + 10)["status"]) == {"not measured", "finished"}  # the shortest is done
     table = train(study, store)
     assert len(ended) == teachers + sum(run.epochs for run in study)  # none twice
@@ -111,7 +112,7 @@ def test_a_budget_ends_the_work(store, capsys):
     table = train([run], store, budget=2 / 60)
     assert 2 < time.monotonic() - began < 30
     assert list(table["status"]) == ["not measured"]
-    done = store.checkpoint(run.key)["epoch"]
+    done = load_checkpoint(store, run.key)["epoch"]
     assert done >= 1
     assert Engine(store, 1, torch.device("cpu"), None).epochs_left(run) == 100_000 - done
 
@@ -299,7 +300,7 @@ def test_an_interrupt_of_the_kernel_loses_one_epoch_at_most(threads, store, monk
     steps["left"] = 2 * 5 * 2 + 5  # two runs, five steps an epoch, two epochs and a half
     with pytest.raises(KeyboardInterrupt):
         works.train(runs)
-    assert {store.checkpoint(run.key)["epoch"] for run in runs} == {2}
+    assert {load_checkpoint(store, run.key)["epoch"] for run in runs} == {2}
     train(runs, store, threads)
     assert bits(store, runs) == bits(whole, runs)
     assert not list(store.root.glob("*/*.partial"))
@@ -354,7 +355,7 @@ def test_after_a_kill_the_bits_are_the_same(store, tmp_path):
     process.popen.communicate()
     assert process.popen.returncode == -signal.SIGKILL
     assert not (tmp_path / "log").read_text().count(study[0].key)  # in the middle of the students' training
-    assert 1 <= store.checkpoint(study[0].key)["epoch"] < epochs
+    assert 1 <= load_checkpoint(store, study[0].key)["epoch"] < epochs
     train(study, store)
     whole = Store(tmp_path / "whole", results="")
     train(study, whole)
@@ -376,15 +377,14 @@ def test_two_processes_on_one_store_train_nothing_twice(store, tmp_path):
 def test_checkpoints_are_twenty_times_as_far_apart_as_they_take(store, monkeypatch):
     run = tiny.run(100)
     saves = []
-    save = Store.save_checkpoint
 
-    def slow(self, key, state):
+    def slow(store, key, state):
         began = time.monotonic()
-        save(self, key, state)
+        save_checkpoint(store, key, state)
         time.sleep(0.01)
         saves.append((began, time.monotonic(), state["epoch"]))
 
-    monkeypatch.setattr(Store, "save_checkpoint", slow)
+    monkeypatch.setattr(engine, "save_checkpoint", slow)
     train([run], store)
     assert saves[0][2] == 1  # the first epoch is safe at once
     assert len(saves) > 1

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 
 import kdlib
 from kdlib import Term
-from kdlib.store import digest
 from kdlib.training.batches import Images
 from kdlib.training.learner import Learner, learning_rate
 from kdlib.training.loop import Pool, teach, train_epochs
 from kdlib.training.network import Output, evaluate, network, ready_to_teach
+from kdlib.training.weights import digest
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: the CUDA path cannot be tried")
 HALF = Term("cross_entropy", 0.5)
