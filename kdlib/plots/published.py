@@ -12,7 +12,7 @@ from kdlib.plots.parts import heading, key, legend, present
 def published_against_ours(
     pairs: pd.DataFrame, panels: Mapping[str, tuple[str, str]], hue: str, palette: Mapping[Hashable, str]
 ) -> Figure:
-    """A panel per metric, a point per row, coloured by the column `hue`: the published figure to the right, ours upwards.
+    """A panel per metric, a point per row in the colour of its `hue`: the published figure to the right, ours upwards.
 
     `panels` maps a title to the columns of the published and of our figures, whose names are the axes' labels;
     `palette` gives each value of `hue` its colour. No line marks equal figures: networks, data and epochs differ, so

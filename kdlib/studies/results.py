@@ -170,6 +170,16 @@ def differences(lines: Iterable[tuple[str, str, Mapping[str, Interval]]]) -> pd.
     )
 
 
+def side_by_side(effects: pd.DataFrame) -> pd.DataFrame:
+    """The same as a table: a line per factor and label, with "accuracy (points): estimate", and so on: low and
+    high, and the same of the ECE."""
+    titles = {"accuracy": "accuracy (points)", "ece": "ECE"}
+    wide = effects.set_index(["factor", "label", "metric"]).unstack("metric", sort=False)
+    columns = {(end, metric): f"{titles[metric]}: {end}" for metric in UNITS for end in ("estimate", "low", "high")}
+    wide = wide.reindex(columns=pd.MultiIndex.from_tuples(columns))
+    return wide.set_axis(columns.values(), axis=1).reset_index()
+
+
 def one_of(records: Mapping[int, dict]) -> dict:
     """The record of a row's first repeat: where one network is shown, it stands for the row."""
     return records[min(records)]

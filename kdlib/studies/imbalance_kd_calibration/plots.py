@@ -1,4 +1,4 @@
-"""Study A's own figures. Their frames hold the words of people, as `in_words` gives them."""
+"""Study A's own figures. Their frames hold the words of people (`rows.named`)."""
 
 from collections.abc import Mapping
 
@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kdlib.metrics import Thirds
 from kdlib.plots.parts import dots, heading, key, legend, level, levels, present
 from kdlib.plots.style import GREY, ROLES
+from kdlib.studies.imbalance_kd_calibration.classes import THIRDS
 from kdlib.studies.imbalance_kd_calibration.rows import METHOD
 
 # Green and vermilion say better and worse in other figures, so that no method has them.
@@ -24,7 +24,12 @@ METHOD_COLOURS = {
     "AT": "#CC79A7",
 }
 OBJECTIVE_MARKERS = {"CE": "o", "ALS": "s", "CP": "^", "BS": "D"}
-THIRDS = Thirds._fields
+NETWORK_COLOURS = {
+    "best student": ROLES["best"],
+    "its baseline": ROLES["baseline"],
+    "its teacher": ROLES["teacher"],
+    "worst by NLL": ROLES["worst"],
+}
 MOMENTS = ("first epoch", "last epoch")
 CHOICES = (METHOD, "student_objective", "teacher_objective", "mixup")
 FIRST, LAST = 12, 5  # rows that are named
@@ -113,8 +118,9 @@ def _thirds(axis: Axes, rows: pd.DataFrame, colours: Mapping[str, str]) -> None:
 
 
 def gradient_norms(rows: pd.DataFrame) -> Figure:
-    """The gradient's norm of the teacher's term divided by that of the label objective: a panel per term, for each label
-    objective the first epoch (open) and the last (filled), a dot per row, a bar their median. At 1 both pull alike.
+    """The gradient's norm of the teacher's term divided by that of the label objective: a panel per term, for each
+    label objective the first epoch (open) and the last (filled), a dot per row, a bar their median. At 1 both pull
+    alike.
 
     `rows` has columns "KD method", student_objective, "first epoch" and "last epoch": the ratios, each term with its
     weight. On the log axis a ratio of 0 has no place: such rows are counted at the foot.

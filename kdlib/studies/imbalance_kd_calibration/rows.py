@@ -7,10 +7,10 @@ from itertools import product
 import pandas as pd
 
 from kdlib.studies.study import Study
+from kdlib.studies.words import DATA, called
 
 study = Study("imbalance_kd_calibration")
 
-DATA = {"digits": "digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 KD = {"kd": "vanilla KD", "crd": "CRD", "rkd": "RKD", "attention_transfer": "AT"}
 OBJECTIVES = {
     "cross_entropy": "CE",
@@ -75,7 +75,7 @@ class Row:
 
 def panel(data: str, imbalance_factor: float) -> str:
     """A table's title: CIFAR-10, IF 100"""
-    return f"{WORDS.get(data, data)}, IF {imbalance_factor:g}"
+    return f"{called(data)}, IF {imbalance_factor:g}"
 
 
 def students(data: str, imbalance_factor: float) -> list[Row]:
@@ -89,8 +89,22 @@ def pairs(table: Iterable[Row], field: str, one: Hashable, other: Hashable) -> l
     return [(row, replace(row, **{field: other})) for row in table if getattr(row, field) == one]
 
 
-def in_words(rows: pd.DataFrame) -> pd.DataFrame:
-    """The same for people: values in their words, and the column "KD method" in the place of kd."""
-    named = rows.replace({column: WORDS for column in ("data", "kd", "teacher_objective", "student_objective")})
-    named["kd"] = named["kd"].fillna(named["role"]) if "role" in named else named["kd"]
-    return named.rename(columns={"kd": METHOD})
+def named(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same in the words of people, with the column "KD method" in the place of kd."""
+    words = rows.replace(dict.fromkeys({"data", "kd", "teacher_objective", "student_objective"} & {*rows}, WORDS))
+    methods = words.pop("kd")
+    return words.assign(**{METHOD: methods.fillna(words["role"]) if "role" in words else methods})
+
+
+def with_panels(rows: pd.DataFrame) -> pd.DataFrame:
+    """With the column `panel`, the title of a row's table, from data and imbalance_factor."""
+    tables = zip(rows["data"], rows["imbalance_factor"], strict=True)
+    return rows.assign(panel=[panel(*table) for table in tables])
+
+
+def by_panel(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """The rows of each table by its title, in their order."""
+    tables: dict[str, list[Row]] = {}
+    for row in rows:
+        tables.setdefault(row.panel, []).append(row)
+    return tables

@@ -17,8 +17,9 @@ from kdlib.intervals.verdicts import (
     measured,
     need,
 )
-from kdlib.studies.imbalance_kd_calibration.rows import KD, OBJECTIVES, WORDS, Row, pairs, panel, students, study
+from kdlib.studies.imbalance_kd_calibration.rows import KD, OBJECTIVES, Row, pairs, panel, students, study
 from kdlib.studies.imbalance_kd_calibration.scores import harmonic_scores, on
+from kdlib.studies.words import called
 
 DATA = ("cifar10", "cifar100")
 IMBALANCE_FACTORS = (50.0, 100.0)
@@ -83,7 +84,7 @@ def a6(rows: Rows, data: str, imbalance_factor: float) -> Verdict:
     return Verdict(all_of(map(below(0), found.values())), f"vanilla KD: {listed(found)}")
 
 
-@study.claim("A7", scopes={WORDS[data]: (data,) for data in DATA})
+@study.claim("A7", scopes={called(data): (data,) for data in DATA})
 def a7(rows: Rows, data: str) -> Verdict:
     """From the weaker to the stronger imbalance a student with Balanced Softmax loses less accuracy than with CE."""
     weak, strong = (students(data, imbalance_factor) for imbalance_factor in IMBALANCE_FACTORS)

@@ -1,12 +1,13 @@
 """The harmonic scores of a table's students: the source's ranking by accuracy and calibration together."""
 
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 
 import pandas as pd
 
 from kdlib.intervals import comparisons, harmonic
 from kdlib.intervals.verdicts import Rows, measured, noise_of
-from kdlib.studies.imbalance_kd_calibration.rows import Row, students
+from kdlib.studies.imbalance_kd_calibration.rows import Row, by_panel, named, students
+from kdlib.studies.results import Results
 
 
 def harmonic_table(rows: Rows, data: str, imbalance_factor: float) -> pd.DataFrame:
@@ -22,6 +23,18 @@ def harmonic_table(rows: Rows, data: str, imbalance_factor: float) -> pd.DataFra
     columns = ["row", "accuracy", "ece", "harmonic_mean", "harmonic_score", "low", "high", "kind"]
     table = pd.DataFrame(lines, columns=columns).sort_values("harmonic_score", ascending=False, kind="stable")
     return table.assign(provisional=len(present) < len(every)).reset_index(drop=True)
+
+
+def score_tables(results: Results) -> dict[str, pd.DataFrame]:
+    """The harmonic table of each table's students, by its title."""
+    firsts = {panel: rows[0] for panel, rows in by_panel(results.of("student")).items()}
+    return {panel: harmonic_table(results.rows, row.data, row.imbalance_factor) for panel, row in firsts.items()}
+
+
+def in_words(table: pd.DataFrame) -> pd.DataFrame:
+    """A harmonic table with its rows' fields in words and their `label`."""
+    fields = named(pd.DataFrame([asdict(row) for row in table["row"]]))
+    return table.join(fields).assign(label=[row.label for row in table["row"]])
 
 
 def harmonic_scores(rows: Rows, table: list[Row]) -> harmonic.Scores:
