@@ -9,7 +9,7 @@ import pandas as pd
 from kdlib import evaluate
 from kdlib.metrics import Thirds, third_accuracies
 from kdlib.studies.imbalance_kd_calibration.rows import named
-from kdlib.studies.results import Results
+from kdlib.studies.results import Results, one_of
 
 THIRDS = Thirds._fields
 SHARES, GAPS = ([f"{third} {what}" for third in THIRDS] for what in ("%", "gap"))
@@ -29,6 +29,14 @@ def by_third(results: Results) -> pd.DataFrame:
 def _thirds(records: Iterable[dict]) -> dict[str, float]:
     found = [third_accuracies(record["confusion"]) for record in records]
     return {f"{third} %": 100 * np.mean([getattr(each, third) for each in found]) for third in THIRDS}
+
+
+def long_tails(results: Results) -> dict[str, dict[float, dict]]:
+    """By data set and imbalance factor, what the records say of the data: its "class_counts" and "class_names"."""
+    tails: dict[str, dict[float, dict]] = {}
+    for row, records in results.rows.items():
+        tails.setdefault(row.data, {})[row.imbalance_factor] = one_of(records)["data"]
+    return tails
 
 
 def means_by_third(thirds: pd.DataFrame) -> pd.DataFrame:

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
 import pandas as pd
 
 from kdlib.intervals.comparisons import Interval
 from kdlib.intervals.verdicts import mean_difference
-from kdlib.studies.imbalance_kd_calibration.rows import WORDS, Row, pairs
+from kdlib.studies.imbalance_kd_calibration.rows import WORDS, Row, by_panel, pairs, stacked
 from kdlib.studies.results import UNITS, Results, differences
 from kdlib.studies.words import plural
 
@@ -33,17 +34,30 @@ class Ingredient:
 
 
 INGREDIENTS = (
-    Ingredient("way to distil, against vanilla KD", "kd", "kd", lambda row: row.teacher),
-    Ingredient("teacher's objective, against CE", "teacher_objective", "cross_entropy", lambda row: row.mixup),
+    Ingredient("way to distil, against vanilla KD", "kd", "kd", attrgetter("teacher")),
+    Ingredient("teacher's objective, against CE", "teacher_objective", "cross_entropy", attrgetter("mixup")),
     Ingredient("student's objective, against CE", "student_objective", "cross_entropy", None),
-    Ingredient("mixup, against none", "mixup", False, lambda row: row.teacher_objective),
+    Ingredient("mixup, against none", "mixup", False, attrgetter("teacher_objective")),
 )
 
 
-def of_ingredients(results: Results, table: Iterable[Row]) -> pd.DataFrame:
-    """What each ingredient changes in the students of one table: a line per ingredient, value and metric."""
-    table = list(table)
-    return differences(line for ingredient in INGREDIENTS for line in _of_ingredient(results, table, ingredient))
+def of_ingredients(results: Results) -> pd.DataFrame:
+    """What each ingredient changes in the students of each `panel`: a line per ingredient, value and metric."""
+    return _per_panel(results, INGREDIENTS, _of_ingredient)
+
+
+def of_teachers(results: Results) -> pd.DataFrame:
+    """What each way to distil adds to the students of each `panel`, against three rivals: the ablation, the baseline
+    and the own teacher, which several students share."""
+    return _per_panel(results, RIVALS, _against_rival)
+
+
+def _per_panel(results: Results, causes: Iterable, lines: Callable[..., list[tuple]]) -> pd.DataFrame:
+    found = {
+        panel: differences(line for cause in causes for line in lines(results, table, cause))
+        for panel, table in by_panel(results.of("student")).items()
+    }
+    return stacked(found, differences([]))
 
 
 def _of_ingredient(results: Results, table: list[Row], ingredient: Ingredient) -> list[tuple]:
@@ -53,17 +67,10 @@ def _of_ingredient(results: Results, table: list[Row], ingredient: Ingredient) -
     return _lines(results, ingredient.title, against, ingredient.cluster)
 
 
-def of_teachers(results: Results, table: Iterable[Row]) -> pd.DataFrame:
-    """What each way to distil adds to the students of one table, against three rivals: the ablation, the baseline and
-    the own teacher, which several students share."""
-    table = list(table)
-    return differences(line for rival in RIVALS for line in _against_rival(results, table, rival))
-
-
 def _against_rival(results: Results, table: list[Row], rival: str) -> list[tuple]:
     methods = dict.fromkeys(row.kd for row in table)
     against = {method: [(row, getattr(row, rival)) for row in table if row.kd == method] for method in methods}
-    return _lines(results, RIVALS[rival], against, lambda row: getattr(row, rival))
+    return _lines(results, RIVALS[rival], against, attrgetter(rival))
 
 
 def _lines(

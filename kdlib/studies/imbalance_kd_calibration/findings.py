@@ -5,20 +5,30 @@ from collections.abc import Mapping
 import pandas as pd
 
 from kdlib.intervals.comparisons import Interval, rank_correlation
+from kdlib.losses.contrastive import num_negatives
 from kdlib.studies.calibration import ece_beside_floor
 from kdlib.studies.imbalance_kd_calibration.published import result_files
 from kdlib.studies.imbalance_kd_calibration.rows import METHOD, by_panel
 from kdlib.studies.results import Results, held_out_best
-from kdlib.studies.words import listing, ranges
+from kdlib.studies.words import called, listing, ranges
 
 FEW = 4  # rows below which there is no rank correlation
 NO_STUDENT = "No student was measured."
 PUBLISHED_AND_OURS = {"accuracy": ("published %", "our %"), "ECE": ("published ECE", "our ECE")}
 
 
-def _per_panel(said: Mapping[str, str]) -> str:
+def _per_panel(said: Mapping[str, str], none: str = NO_STUDENT) -> str:
     """CIFAR-10, IF 50: this. CIFAR-10, IF 100: that."""
-    return " ".join(f"{panel}: {sentence.removesuffix('.')}." for panel, sentence in said.items()) or NO_STUDENT
+    return " ".join(f"{panel}: {sentence.removesuffix('.')}." for panel, sentence in said.items()) or none
+
+
+def long_tail(data: str, counts: Mapping[float, list[int]], negatives: int) -> str:
+    """The caption of a data set's classes; `negatives` of CRD per image, 0 without it, are fewer where there are too
+    few images."""
+    tails = [f"IF {f:g}: {sum(n):,} images, {n[0]:,} to {n[-1]:,} per class" for f, n in sorted(counts.items())]
+    drawn = {num_negatives(negatives, sum(n)) for n in counts.values()} if negatives else set()
+    crd = f" CRD draws {listing(f'{n:,}' for n in sorted(drawn))} negatives per image." if drawn else ""
+    return f"{called(data)} as it was trained on; {'; '.join(tails)}.{crd}"
 
 
 def tradeoff(means: pd.DataFrame) -> str:
@@ -52,9 +62,11 @@ def _first(table: pd.DataFrame) -> str:
     )
 
 
-def clear_effects(effects: Mapping[str, pd.DataFrame]) -> str:
+def clear_effects(effects: pd.DataFrame) -> str:
     """Which ingredients change the accuracy: those whose interval leaves 0, in points."""
-    return _per_panel({panel: f"clear effects on accuracy, in points: {_clear(of)}" for panel, of in effects.items()})
+    said = {panel: _clear(lines) for panel, lines in effects.groupby("panel", sort=False)}
+    clear = {panel: f"clear effects on accuracy, in points: {words}" for panel, words in said.items()}
+    return _per_panel(clear, "No two students that differ in one ingredient alone were measured.")
 
 
 def _clear(effects: pd.DataFrame) -> str:
@@ -68,9 +80,9 @@ def _short(text: str, end: str) -> str:
     return text.partition(end)[0]
 
 
-def teachers_help(effects: Mapping[str, pd.DataFrame]) -> str:
+def teachers_help(effects: pd.DataFrame) -> str:
     """What the ways to distil add in accuracy, against each rival."""
-    return _per_panel({panel: ranges(of) for panel, of in effects.items()})
+    return _per_panel({panel: ranges(lines) for panel, lines in effects.groupby("panel", sort=False)})
 
 
 def tails(means: pd.DataFrame) -> str:
@@ -117,7 +129,7 @@ def correlations(comparison: pd.DataFrame) -> dict[str, dict[str, Interval]]:
 def ranks(correlations: Mapping[str, Mapping[str, Interval]]) -> str:
     """Whether rows rank alike here and in the source."""
     said = {panel: f"rank correlation {listing(map(_told, of.items()))}" for panel, of in correlations.items()}
-    return _per_panel(said) if said else "Too few rows stand beside published ones to compare their order."
+    return _per_panel(said, "Too few rows stand beside published ones to compare their order.")
 
 
 def _told(named: tuple[str, Interval]) -> str:
@@ -144,6 +156,10 @@ def headline(scores: Mapping[str, pd.DataFrame], means: pd.DataFrame) -> dict[st
         first, doubt = table.iloc[0], " (provisional)" if table["provisional"].any() else ""
         figures = f"{100 * first['accuracy']:.1f} %, ECE {first['ece']:.3f}"
         said[f"{panel}: best harmonic score on the test set{doubt}"] = f"{first['row'].label}: {figures}"
-        for role, of_role in means[means["panel"] == panel].groupby("role")["accuracy %"]:
-            said[f"{panel}: {role}s"] = f"{of_role.min():.1f} to {of_role.max():.1f} %"
+        said |= _ranges_by_role(panel, means[means["panel"] == panel])
     return said
+
+
+def _ranges_by_role(panel: str, means: pd.DataFrame) -> dict[str, str]:
+    accuracies = {role: means.loc[means["role"] == role, "accuracy %"] for role in ("student", "baseline", "teacher")}
+    return {f"{panel}: {role}s": f"{a.min():.1f} to {a.max():.1f} %" for role, a in accuracies.items() if len(a)}

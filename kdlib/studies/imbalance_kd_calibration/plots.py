@@ -8,10 +8,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kdlib import plots
 from kdlib.plots.parts import dots, heading, key, legend, level, levels, present
 from kdlib.plots.style import GREY, ROLES
 from kdlib.studies.imbalance_kd_calibration.classes import THIRDS
-from kdlib.studies.imbalance_kd_calibration.rows import METHOD
+from kdlib.studies.imbalance_kd_calibration.networks import WORST
+from kdlib.studies.imbalance_kd_calibration.rows import METHOD, named
 
 # Green and vermilion say better and worse in other figures, so that no method has them.
 METHOD_COLOURS = {
@@ -28,12 +30,31 @@ NETWORK_COLOURS = {
     "best student": ROLES["best"],
     "its baseline": ROLES["baseline"],
     "its teacher": ROLES["teacher"],
-    "worst by NLL": ROLES["worst"],
+    WORST: ROLES["worst"],
 }
 MOMENTS = ("first epoch", "last epoch")
 CHOICES = (METHOD, "student_objective", "teacher_objective", "mixup")
 FIRST, LAST = 12, 5  # rows that are named
 _NAMED, _UNNAMED = 0.2, 0.045  # inches per row
+
+
+def accuracy_against_ece(rows: pd.DataFrame) -> Figure:
+    """Accuracy in percent against ECE: a panel per table, a point per row by method (colour), the network's own
+    objective (marker) and mixup (filled)."""
+    styled = {"style": "student_objective", "markers": OBJECTIVE_MARKERS, "filled": "mixup"}
+    return plots.accuracy_against_ece(rows, hue=METHOD, palette=METHOD_COLOURS, **styled)
+
+
+def reliability(records: Mapping[str, dict]) -> Figure:
+    """Reliability diagrams of the networks that stand for a table, as `networks.of_tables` gives them."""
+    bins = {title: (record["reliability"], NETWORK_COLOURS[title]) for title, record in records.items()}
+    return plots.reliability_diagrams(bins)
+
+
+def published_against_ours(pairs: pd.DataFrame) -> Figure:
+    """The published accuracy and ECE of each row against ours."""
+    panels = {"Accuracy (%)": ("published %", "our %"), "ECE": ("published ECE", "our ECE")}
+    return plots.published_against_ours(named(pairs), panels, hue=METHOD, palette=METHOD_COLOURS)
 
 
 def ranked_scores(scores: pd.DataFrame) -> Figure:

@@ -16,7 +16,7 @@ _OURS = {"accuracy %": "our %", "ece": "our ECE", "scaled_ece": "our ECE scaled"
 def result_files() -> pd.DataFrame:
     """The 256 rows of the source's result files: CIFAR-10 at imbalance factors 50 and 100."""
     objectives = {"teacher_calibration": "teacher_objective", "student_calibration": "student_objective"}
-    return published("imbalance_cifar10_all_rows").rename(columns=objectives | _THEIRS)
+    return published("imbalance_cifar10_all_rows").rename(columns={"dataset": "data"} | objectives | _THEIRS)
 
 
 def beside_published(results: Results) -> pd.DataFrame:

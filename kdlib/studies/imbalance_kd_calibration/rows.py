@@ -1,6 +1,6 @@
 """The rows of the study, the words that people have for their values, and the study itself."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 
@@ -108,3 +108,11 @@ def by_panel(rows: Iterable[Row]) -> dict[str, list[Row]]:
     for row in rows:
         tables.setdefault(row.panel, []).append(row)
     return tables
+
+
+def stacked(frames: Mapping[str, pd.DataFrame], columns: Iterable[str] = ()) -> pd.DataFrame:
+    """The frames of all tables under each other, with the title of each in the column `panel`; `columns` are those of
+    none."""
+    if not frames:
+        return pd.DataFrame(columns=["panel", *columns])
+    return pd.concat(frames, names=["panel"]).reset_index("panel").reset_index(drop=True)

@@ -1,12 +1,13 @@
 """The harmonic scores of a table's students: the source's ranking by accuracy and calibration together."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, astuple
 
 import pandas as pd
 
 from kdlib.intervals import comparisons, harmonic
 from kdlib.intervals.verdicts import Rows, measured, noise_of
-from kdlib.studies.imbalance_kd_calibration.rows import Row, by_panel, named, students
+from kdlib.studies.imbalance_kd_calibration.rows import Row, by_panel, named, stacked, students
 from kdlib.studies.results import Results
 
 
@@ -31,10 +32,18 @@ def score_tables(results: Results) -> dict[str, pd.DataFrame]:
     return {panel: harmonic_table(results.rows, row.data, row.imbalance_factor) for panel, row in firsts.items()}
 
 
+def best(tables: Mapping[str, pd.DataFrame], means: pd.DataFrame, count: int = 5) -> pd.DataFrame:
+    """The first rows of each harmonic table, with their lines of `means`."""
+    columns = ["row", "harmonic_score", "low", "high", "harmonic_mean"]
+    first = stacked({panel: table[columns].head(count) for panel, table in tables.items()}, columns)
+    return first.merge(means.drop(columns="panel"), on="row")
+
+
 def in_words(table: pd.DataFrame) -> pd.DataFrame:
-    """A harmonic table with its rows' fields in words and their `label`."""
+    """A harmonic table as figures take it: with its rows' fields in words, their `label` and `score`."""
     fields = named(pd.DataFrame([asdict(row) for row in table["row"]]))
-    return table.join(fields).assign(label=[row.label for row in table["row"]])
+    labelled = table.assign(label=[row.label for row in table["row"]], score=table["harmonic_score"])
+    return labelled.join(fields)
 
 
 def harmonic_scores(rows: Rows, table: list[Row]) -> harmonic.Scores:
