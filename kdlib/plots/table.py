@@ -6,6 +6,8 @@ import pandas as pd
 from great_tables import GT, loc, style
 from IPython.display import HTML
 
+from kdlib.plots.parts import level
+
 # great_tables sets the colour of a table's text, and JupyterLab that of its rows, both for their own ground: where the
 # theme is dark, dark letters would stand on dark rows.
 PAPER = ".gt_table tr { background-color: #FFFFFF !important; color: #333333 !important; }"
@@ -14,10 +16,11 @@ PAPER = ".gt_table tr { background-color: #FFFFFF !important; color: #333333 !im
 def table(frame: pd.DataFrame, note: str, digits: dict[str, int] | None = None, group: str | None = None) -> GT:
     """The rows as a table with a note under it.
 
-    `digits` says how many a column shows after the point (2 if it does not); what is missing reads "–"; equal values
-    of the column `group` become a heading over their rows; columns "ours: ECE" and "ours: score" stand side by side
-    under "ours".
+    `digits` says how many a column shows after the point (2 if it does not); what is missing reads "–", truths read
+    "yes" and "no"; equal values of the column `group` become a heading over their rows; columns "ours: ECE" and
+    "ours: score" stand side by side under "ours".
     """
+    frame = frame.assign(**{column: frame[column].map(level) for column in frame.select_dtypes(bool)})
     shown = _plain(frame, note, group).tab_spanner_delim(": ")
     shown = shown.tab_style(style.css("white-space: nowrap"), [loc.body(), loc.column_labels()])
     for column in frame.select_dtypes("number"):
