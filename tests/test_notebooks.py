@@ -87,6 +87,15 @@ def test_a_notebook_that_trains_has_a_cell_that_ends_the_declaration(path):
 
 
 @every_notebook
+def test_what_is_declared_is_known_without_torch(path):
+    """So that a bad value fails at once."""
+    code = "import sys\nfrom kdlib.report.declaration import declaration\nfrom kdlib.report.jobs import plan\n"
+    code += f"declaration(plan([{str(path)!r}], 'digits')[0])\nprint({{'torch', 'matplotlib'}} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stdout + done.stderr
+
+
+@every_notebook
 def test_parameters_say_what_they_mean(path):
     assert not [p.name for p in declared(path).values() if not p.meaning]
 
