@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import kdlib
-from kdlib.registry import KdlibError
+from kdlib.registry import KdlibError, Stopped
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Knowledge distillation and calibration, rerun.")
 
@@ -40,7 +40,10 @@ def train(
     parameters: Parameters = None,
 ):
     """Train what a notebook declares, without Jupyter: for machines that only compute."""
-    kdlib.report.train(notebook, profile, parameters or [])
+    try:
+        kdlib.report.train(notebook, profile, parameters or [])
+    except Stopped as stopped:  # of which typer would say "Aborted!"
+        sys.exit(str(stopped))
 
 
 runs = typer.Typer(help="List the runs in the store and the committed ones, or look after them.")

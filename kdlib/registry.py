@@ -16,12 +16,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-class KdlibError(Exception):
-    """What a user can mend: one sentence that names the thing and the remedy."""
+class OneLine:
+    """Shown by IPython, and so by JupyterLab and papermill, as its one sentence without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows, and so Jupyter and papermill: the sentence alone, since no line of code is at fault."""
         return [f"{type(self).__name__}: {self}"]
+
+
+class KdlibError(OneLine, Exception):
+    """What a user can mend: one sentence that names the thing and the remedy."""
+
+
+
+class Stopped(OneLine, KeyboardInterrupt):
+    """Training was interrupted and has saved what was reached: how far it came."""
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ process, on another machine and on another Python. Fields at their default are l
 so a field added later orphans no stored run.
 """
 
+import functools
 import hashlib
 import json
 import math
 import types
 import typing
 from collections.abc import Iterable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 from kdlib.augment import augmentations, mixings
@@ -50,6 +51,29 @@ def coerce(value: Any, kind: Any, name: str) -> Any:
     raise KdlibError(f"{name} is {value!r}: give a {_TYPE_NAMES[kind]}.")
 
 
+@dataclass(frozen=True)
+class Range:
+    """The numbers from `low`, or above it, to below `below`; `words` say so."""
+
+    words: str
+    low: float = -math.inf
+    above: float = -math.inf
+    below: float = math.inf
+
+    def check(self, value: float | None, name: str) -> None:
+        """KdlibError where a value is given and outside."""
+        if value is not None and not (self.low <= value < self.below and value > self.above):
+            raise KdlibError(f"{name} is {value}: give {self.words}.")
+
+
+def at_least(low: int) -> Range:
+    return Range(f"{low} or more", low=low)
+
+
+POSITIVE = Range("a value above 0", above=0)
+FRACTION = Range("a value from 0 to below 1", low=0, below=1)
+
+
 @dataclass(frozen=True, init=False)
 class Term:
     """One summand of a run's objective: weight x the named loss with its parameters, from one of the run's teachers.
@@ -68,12 +92,9 @@ class Term:
             if given not in known:
                 raise KdlibError(unknown(f"parameter of loss term '{name}'", given, known))
         coerced = {p: coerce(v, type(known[p]), f"{name}.{p}") for p, v in params.items()}
-        for p in terms[name].options.get("positive", ()):
-            if not coerced.get(p, known[p]) > 0:
-                raise KdlibError(f"{name}.{p} is {coerced[p]}: give a value above 0.")
-        for p in terms[name].options.get("fraction", ()):
-            if not 0 <= coerced.get(p, known[p]) < 1:
-                raise KdlibError(f"{name}.{p} is {coerced[p]}: give a value from 0 to below 1.")
+        for option, allowed in (("positive", POSITIVE), ("fraction", FRACTION)):
+            for p in terms[name].options.get(option, ()):
+                allowed.check(coerced.get(p, known[p]), f"{name}.{p}")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "weight", coerce(weight, float, f"weight of {name}"))
         object.__setattr__(self, "teacher", coerce(teacher, int, f"teacher of {name}"))
@@ -99,41 +120,69 @@ class Term:
         return {name: value for name, value in short.items() if value is not None}
 
 
+def _of(meaning: str, default: Any = MISSING, allowed: Range | tuple[str, ...] | None = None) -> Any:
+    """A field of a run: what it means, its default, and what is allowed where its type does not say so."""
+    words = allowed.words if isinstance(allowed, Range) else " or ".join(allowed or ())
+    return field(default=default, metadata={"doc": f"{meaning}; {words}" if words else meaning, "allowed": allowed})
+
+
+def _by_name(cls: type) -> type:
+    """The dataclass, its fields listed in the docstring; one that is unknown, missing or unnamed gets a sentence."""
+    listed = "\n".join(f"    {f.name}: {f.metadata['doc']}" for f in fields(cls))
+    cls.__doc__ = f"{cls.__doc__ or ''}\n\n{listed}"
+    cls.__init__ = _with_sentences(cls.__init__, {f.name: f.default is MISSING for f in fields(cls)})
+    return cls
+
+
+def _with_sentences(init, needed: dict[str, bool]):
+    @functools.wraps(init)
+    def checked(self, *unnamed, **given):
+        if unnamed:
+            raise KdlibError(
+                f"A run's fields are named: write {next(iter(needed))}={unnamed[0]!r}, not {unnamed[0]!r}."
+            )
+        if wrong := [name for name in given if name not in needed]:
+            raise KdlibError(unknown("field of a run", wrong[0], needed))
+        if missing := [name for name, is_needed in needed.items() if is_needed and name not in given]:
+            raise KdlibError(f"A run needs {' and '.join(missing)}: write {missing[0]}=....")
+        init(self, **given)
+
+    return checked
+
+
+@_by_name
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One network to be trained, said completely; not in it: device, threads, budget.
+    """One network to be trained, said completely; not in it: device, threads, budget."""
 
-    `seed` draws the initial weights; `data_seed` the order of the images and their augmentation. A teacher is a run
-    itself and teaches with its last epoch's weights. Rates: `lr` at the first epoch; `schedule` "cosine" to zero over
-    `epochs`, or "multistep", x0.1 at each of `milestones` (none: constant). `held_out` is the number of held-out
-    images a class (None: the data set's own; 0: none, then no best epoch and no temperature). `imbalance_factor` is the
-    largest class by the smallest in a long tail of the other images (1: none). `image_size` is the side after 2 x 2
-    means (None: as it is). `mixing_alpha` is that of the mixing's Beta distribution. `width` is for networks that have
-    one.
-    """
-
-    data: str
-    network: str
-    epochs: int
-    image_size: int | None = None
-    held_out: int | None = None
-    imbalance_factor: float = 1.0
-    augmentation: str = "standard"
-    mixing: str = "none"
-    mixing_alpha: float = 1.0
-    width: int | None = None
-    objective: tuple[Term, ...] = (Term("cross_entropy"),)
-    teachers: tuple["Run", ...] = ()
-    batch_size: int = 128
-    lr: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    schedule: str = "cosine"
-    milestones: tuple[int, ...] = ()
-    seed: int = 0
-    data_seed: int = 0
-    precision: str = "fp32"
-    evaluate_every: int = 1
+    data: str = _of("the data set, by its name in kdlib.datasets")
+    network: str = _of("by its name in kdlib.networks")
+    epochs: int = _of("passes over the training images", allowed=at_least(1))
+    image_size: int | None = _of("side in pixels after 2 x 2 means (None: as it is)", None, at_least(1))
+    held_out: int | None = _of(
+        "held-out images per class (None: the data set's own; 0: no best epoch and no temperature)", None, at_least(0)
+    )
+    imbalance_factor: float = _of(
+        "the largest class by the smallest, in a long tail of the images that are not held out (1: none)",
+        1.0,
+        at_least(1),
+    )
+    augmentation: str = _of("of each image, by its name in kdlib.augmentations", "standard")
+    mixing: str = _of("of images with one another, by its name in kdlib.augment.mixings", "none")
+    mixing_alpha: float = _of("of the Beta distribution that the mixing draws from", 1.0, POSITIVE)
+    width: int | None = _of("of networks that have one (None: the network's own)", None, at_least(1))
+    objective: tuple[Term, ...] = _of("the loss: a weighted sum of terms (kdlib.terms)", (Term("cross_entropy"),))
+    teachers: tuple["Run", ...] = _of("runs, which teach with their last epoch's weights", ())
+    batch_size: int = _of("images per step", 128, at_least(2))
+    lr: float = _of("step size of SGD in the first epoch", 0.1, at_least(0))
+    momentum: float = _of("of SGD (at 1 no step would ever be forgotten)", 0.9, FRACTION)
+    weight_decay: float = _of("of SGD, on every parameter", 5e-4, at_least(0))
+    schedule: str = _of("of the step size, by epoch (to zero, or a tenth at each milestone)", "cosine", SCHEDULES)
+    milestones: tuple[int, ...] = _of("of multistep, epochs counted from 0 (none: a constant step size)", ())
+    seed: int = _of("draws the initial weights", 0)
+    data_seed: int = _of("draws the order of the images and their augmentation", 0)
+    precision: str = _of("of the arithmetic (TF32 off, or autocast)", "fp32", PRECISIONS)
+    evaluate_every: int = _of("epochs between looks at the held-out images", 1, at_least(1))
 
     def __post_init__(self):
         for f in fields(self):
@@ -145,29 +194,21 @@ class Run:
             if not all(isinstance(member, kind) for member in members):
                 raise KdlibError(f"{name} is {given!r}: give a list of {kind.__name__}s.")
             object.__setattr__(self, name, members)
-        self._check()
-
-    def _check(self):
         self._techniques()  # raises if one is unknown
-        for name, value, known in [("precision", self.precision, PRECISIONS), ("schedule", self.schedule, SCHEDULES)]:
-            if value not in known:
-                raise KdlibError(unknown(name, value, known))
-        least = {"epochs": 1, "batch_size": 2, "evaluate_every": 1, "held_out": 0, "image_size": 1, "width": 1,
-                 "imbalance_factor": 1, "momentum": 0, "weight_decay": 0, "lr": 0}  # fmt: skip
-        for name, low in least.items():
-            value = getattr(self, name)
-            if value is not None and value < low:
-                raise KdlibError(f"{name} is {value}: give {low} or more.")
-        if self.momentum >= 1:
-            raise KdlibError(f"momentum is {self.momentum}: give a value below 1, or no step is ever forgotten.")
+        for f in fields(self):
+            _check_allowed(f.name, getattr(self, f.name), f.metadata.get("allowed"))
+        self._check_schedule_and_mixing()
+        self._check_teachers()
+
+    def _check_schedule_and_mixing(self) -> None:
         if self.milestones and self.schedule != "multistep":
             raise KdlibError(f'The schedule "{self.schedule}" has no milestones: give schedule="multistep" with them.')
-        if self.mixing_alpha <= 0:
-            raise KdlibError(f"mixing_alpha is {self.mixing_alpha}: give a value above 0.")
         if self.mixing == "none" and self.mixing_alpha != 1:
             raise KdlibError(
                 f"mixing_alpha is {self.mixing_alpha}, but nothing is mixed: name a mixing, or leave it out."
             )
+
+    def _check_teachers(self) -> None:
         if not self.objective:
             raise KdlibError('The objective has no term: give at least one, such as Term("cross_entropy").')
         for term in self.objective:
@@ -224,15 +265,19 @@ class Run:
     @classmethod
     def from_spec(cls, spec: dict) -> "Run":
         """The inverse of `spec()`."""
-        known = {f.name for f in fields(cls)}
-        for name in spec:
-            if name not in known:
-                raise KdlibError(unknown("field of a run", name, known))
         spec = dict(spec)
         spec["teachers"] = tuple(cls.from_spec(t) for t in spec.get("teachers", ()))
         if "objective" in spec:
             spec["objective"] = tuple(Term(**t) for t in spec["objective"])
         return cls(**spec)
+
+
+def _check_allowed(name: str, value: Any, allowed: Range | tuple[str, ...] | None) -> None:
+    """KdlibError where a field's value is none of those that the field allows."""
+    if isinstance(allowed, Range):
+        allowed.check(value, name)
+    elif allowed and value not in allowed:
+        raise KdlibError(unknown(name, value, allowed))
 
 
 def lineage(runs) -> list[Run]:

@@ -1,11 +1,13 @@
 """Keys: what makes two runs the same run, anywhere and for good."""
 
+import copy
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -253,7 +255,7 @@ BAD = {
     "mixing_alpha is 0.0: give a value above 0": {"mixing": "mixup", "mixing_alpha": 0},
     "mixing_alpha is 0.1, but nothing is mixed": {"mixing_alpha": 0.1},
     "Unknown mixing 'mixip': did you mean 'mixup'": {"mixing": "mixip"},
-    "momentum is 1.5: give a value below 1": {"momentum": 1.5},
+    "momentum is 1.5: give a value from 0 to below 1": {"momentum": 1.5},
     'The schedule "cosine" has no milestones: give schedule="multistep"': {"milestones": [5]},
     "milestones is 5: give a list": {"milestones": 5},
     "milestones is '10': give a list": {"milestones": "10"},
@@ -304,10 +306,29 @@ def test_a_bad_term_gets_one_sentence(sentence, arguments, params):
         Term(*arguments, **params)
 
 
-def test_a_term_whose_parameter_has_no_default_gets_one_sentence():
-    kdlib.terms.add("bare", lambda batch, student, *, strength: student.logits.sum())
-    with pytest.raises(KdlibError, match="Parameter 'strength' of 'bare' has no default"):
-        Term("bare", strength=1)
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Run(data="digits", network="cnn2", epoch=1), "Unknown field of a run 'epoch': did you mean 'epochs'"),
+        (lambda: Run("digits"), "A run's fields are named: write data='digits'"),
+        (lambda: Run(data="digits"), "A run needs network and epochs: write network="),
+    ],
+)
+def test_fields_that_are_unknown_unnamed_or_missing_get_one_sentence(make, sentence):
+    with pytest.raises(KdlibError, match=sentence):
+        make()
+
+
+def test_each_field_says_what_it_means_and_what_is_allowed():
+    for name, field in Run.__dataclass_fields__.items():
+        assert f"\n    {name}: {field.metadata['doc']}" in Run.__doc__
+    assert "\n    batch_size: images per step; 2 or more" in Run.__doc__
+    assert "\n    precision: of the arithmetic (TF32 off, or autocast); fp32 or bf16" in Run.__doc__
+
+
+def test_runs_can_be_copied_and_pickled():
+    run = grid_cell()
+    assert pickle.loads(pickle.dumps(run)) == copy.deepcopy(run) == replace(run) == run
 
 
 def test_a_spec_with_an_unknown_field_gets_one_sentence():

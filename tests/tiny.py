@@ -43,3 +43,20 @@ def study(epochs=3):
         run(epochs - 1, objective=[labels, Term("similarity_preserving", 3000)], teachers=[second], seed=2),
         run(epochs, objective=[Term("confidence_penalty", 0.5), Term("crd", 0.5)], teachers=[second]),
     ]
+
+
+def train(runs, store, threads=1, **options):
+    """kdlib.train, with a row per run."""
+    table = kdlib.train(runs, threads=threads, store=store, **options)
+    assert list(table["key"]) == [run.key for run in runs]
+    return table
+
+
+def bits(store, runs):
+    """All that must be the same: weights, logits and history of every run that has a record."""
+    found = {}
+    for run in runs:
+        if record := store.record(run.key):
+            logits = {k: v.tobytes() for k, v in (store.logits(run.key) or {}).items()}
+            found[run.key] = record.get("weights"), logits, record["history"], record["taught_by"]
+    return found

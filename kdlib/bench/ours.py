@@ -10,7 +10,7 @@ from kdlib.bench.measure import intra_op, seconds, seconds_an_item
 from kdlib.run import Run
 from kdlib.training.batches import Batch, Images
 from kdlib.training.learner import Learner
-from kdlib.training.loop import Pool, teach, train_epochs
+from kdlib.training.loop import Pool, teacher_outputs, train_epochs
 from kdlib.training.network import Output, ready_to_teach
 
 ENDLESS = 10**6  # epochs of a run: the last one, which takes gradient norms, is never reached
@@ -40,10 +40,10 @@ class Group:
         self.threads = cores if alone else 1
         self.pool = Pool(cores)
         self.images = FirstBatches(self.runs[0], self.steps)
-        self.students = [Learner(run, self.images) for run in self.runs]
+        self.learners = [Learner(run, self.images) for run in self.runs]
         taught_by = {t.key: t for r in self.runs for t in r.teachers}
         self.teachers = {key: ready_to_teach(run, self.images) for key, run in taught_by.items()}
-        self.epochs = train_epochs(self.students, self.teachers, self.images, self.pool)
+        self.epochs = train_epochs(self.learners, self.teachers, self.images, self.pool)
         self.seconds_a_step()  # the first epoch also takes gradient norms: it does not count
 
     def seconds_a_step(self) -> float:
@@ -52,8 +52,8 @@ class Group:
             start = time.perf_counter()
             next(self.epochs)
             taken = time.perf_counter() - start
-        if failed := [s.failure for s in self.students if s.failure]:
-            raise RuntimeError(f"{len(failed)} students failed, so fewer were timed: {failed[0]}")
+        if failed := [s.failure for s in self.learners if s.failure]:
+            raise RuntimeError(f"{len(failed)} runs failed, so fewer were timed: {failed[0]}")
         return taken / self.images.steps()
 
     def teaching_seconds(self) -> float:
@@ -66,20 +66,19 @@ class Group:
         """Seconds a step of what it is made of, each alone."""
         batch = next(self.images.batches(0))
         with intra_op(self.threads):
-            lessons = self._teach(batch)
+            outputs = self._teach(batch)
             return {
                 "batches": seconds_an_item(self.images.batches(0), self.images.steps()),
                 "teacher": self.teaching_seconds(),
-                "students": seconds(lambda: self._study(batch, lessons), repeats),
+                "students": seconds(lambda: self._study(batch, outputs), repeats),
             }
 
     def _teach(self, batch: Batch) -> dict[str, Output]:
-        features, run = any(s.features for s in self.students), self.runs[0]
-        return {key: teach(model, batch.images, features, run, self.pool) for key, model in self.teachers.items()}
+        return teacher_outputs(self.learners, self.teachers, batch, self.pool)
 
-    def _study(self, batch: Batch, lessons: dict[str, Output]) -> None:
-        batch = replace(batch, _drawn={})  # what the students draw is drawn anew, as in each step
-        self.pool.map(lambda s: s.step(batch, [lessons[t.key] for t in s.run.teachers]), self.students)
+    def _study(self, batch: Batch, outputs: dict[str, Output]) -> None:
+        batch = replace(batch, _drawn={})  # what the learners draw is drawn anew, as in each step
+        self.pool.map(lambda s: s.step(batch, [outputs[key] for key in s.teacher_keys]), self.learners)
 
 
 def shares(parts: dict[str, float]) -> str:

@@ -23,10 +23,9 @@ from torchvision import transforms
 from kdlib.bench.measure import seconds
 from kdlib.bench.sample import sample
 from kdlib.losses.contrastive import CRD, EPSILON, other_classes
-from kdlib.objective import terms
 from kdlib.run import Run
 from kdlib.training.batches import Batch, Images
-from kdlib.training.learner import Learner, term_state
+from kdlib.training.learner import Summand
 from kdlib.training.network import Output, forward, network
 
 WARM_UP = 2  # steps that do not count
@@ -90,11 +89,11 @@ def teacher_seconds(run: Run, images: int, steps: int) -> float:
 
 
 def student_seconds(run: Run, images: int, steps: int) -> float:
-    """A step whose batch and lesson are there already."""
+    """A step whose batch and teachers' outputs are there already."""
     plain = _plain(run, images)
     batch = plain.batch()
-    lessons = plain.teach(batch[0])
-    return _timed(lambda: plain.step(*batch, lessons), steps)
+    teachers = plain.teach(batch[0])
+    return _timed(lambda: plain.step(*batch, teachers), steps)
 
 
 def crop_flip_seconds(run: Run, images: int) -> float:
@@ -113,10 +112,12 @@ class Plain:
         self.run, self.images = run, Images(run)
         self.student = network(run).train()
         self.teachers = [network(teacher).eval() for teacher in run.teachers]
-        self.features = Learner.needs_features(run)
-        self.losses = [TERMS.get(term.name) or terms[term.name].load() for term in run.objective]
-        self.states = [term_state(term, run, self.images, torch.device("cpu")) for term in run.objective]
-        learning = nn.ModuleList([self.student, *(state for state in self.states if state is not None)]).parameters()
+        self.summands = [Summand(term, run, self.images) for term in run.objective]
+        self.features = any(summand.features for summand in self.summands)
+        for summand in self.summands:
+            summand.function = TERMS.get(summand.term.name, summand.function)
+        states = [summand.state for summand in self.summands if summand.state is not None]
+        learning = nn.ModuleList([self.student, *states]).parameters()
         self.optimiser = torch.optim.SGD(learning, lr=0.01, momentum=0.9, weight_decay=5e-4)
         self.steps = count()
 
@@ -142,15 +143,11 @@ class Plain:
     def train_on(self, batch: tuple[Tensor, Tensor, Tensor]) -> None:
         self.step(*batch, self.teach(batch[0]))
 
-    def step(self, pixels: Tensor, labels: Tensor, index: Tensor, lessons: list[Output]) -> None:
+    def step(self, pixels: Tensor, labels: Tensor, index: Tensor, teachers: list[Output]) -> None:
         batch = Batch(index, pixels, [(labels, None)], self.images.class_counts, (0, next(self.steps)))
         self.optimiser.zero_grad()
         output = forward(self.student, pixels, self.features)
-        loss = sum(
-            term.weight * loss(batch, output, *Learner.given(term, state, lessons), **dict(term.params))
-            for term, loss, state in zip(self.run.objective, self.losses, self.states, strict=True)
-        )
-        loss.backward()
+        sum(s.term.weight * s.value(batch, output, teachers) for s in self.summands).backward()
         self.optimiser.step()
 
 

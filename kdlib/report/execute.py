@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kdlib.registry import KdlibError
+from kdlib.registry import KdlibError, Stopped
 from kdlib.report.declaration import silent_declaration
 from kdlib.report.index import ALL, COMMITTED, is_local, write_indexes
 from kdlib.report.jobs import Job, adjusted, command, plan
@@ -116,7 +116,7 @@ def _papermill(job: Job, output: Path):
             config=Config({"KernelManager": {"transport": _transport()}}),
         )
     except papermill.PapermillExecutionError as error:
-        if error.ename == "KdlibError":
+        if error.ename in (KdlibError.__name__, Stopped.__name__):
             raise KdlibError(error.evalue) from None
         number = error.exec_count - bool(job.parameters)  # as in the notebook: without papermill's own cell
         said = f"{error.ename}: {error.evalue}".strip().removesuffix(":")

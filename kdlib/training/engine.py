@@ -1,62 +1,79 @@
-"""`train`: groups, the estimate before work, the budget.
-
-A group is the part of a cohort that is trained at one time: as many runs as finish within the budget and fit in memory.
-"""
+"""`train`: what there is to do and for how long, group after group, until all is done or time is up."""
 
 import time
+from collections.abc import Iterable
 
 import pandas as pd
 import torch
 
 from kdlib import cells
-from kdlib.registry import KdlibError
-from kdlib.run import Run
+from kdlib.registry import KdlibError, Stopped
+from kdlib.run import Run, coerce
 from kdlib.store import Store, tables
 from kdlib.store.locks import claim
 from kdlib.training import records
-from kdlib.training.batches import Images
+from kdlib.training.cohorts import Cohort, plan
 from kdlib.training.estimate import Cost, free_memory, measure
-from kdlib.training.learner import Learner
-from kdlib.training.loop import Pool, train_epochs
-from kdlib.training.network import ready_to_teach
-from kdlib.training.plan import Cohort, plan
-from kdlib.training.progress import Group, Progress, duration
-from kdlib.training.weights import digest, epochs_done, load_checkpoint, load_weights, save_checkpoint
+from kdlib.training.group import Group
+from kdlib.training.loop import Pool
+from kdlib.training.process import sigterm_stops, torch_settings
+from kdlib.training.progress import Progress, duration
+from kdlib.training.weights import epochs_done, load_weights
 from kdlib.words import count
 
-CHECKPOINT_SHARE = 20  # checkpoints are at least 20 times as long apart as the last one took to write
 SECONDS_BETWEEN_LOOKS = 1.0  # at the runs that another process trains
 
 
 def train(
-    runs: list[Run],
+    runs: Iterable[Run] | Run,
     budget: float | None = None,
     threads: int | None = None,
     device: str | None = None,
     store: Store | None = None,
 ) -> pd.DataFrame:
-    """Trains what has no record yet and returns a table, a row a run (kdlib.store.tables.table).
+    """Trains what has no record yet and returns a table, one row per run (kdlib.store.tables.table).
 
     `budget` (minutes) ends the work at an epoch's end with everything kept; 0 only says what there is to do. `threads`
-    is for CPUs (None: all cores). A later call goes on where this one stopped; a run that failed is not tried again
-    before `python -m kdlib runs retry`.
+    is for CPUs (None: all cores); `device` is "cpu" or "cuda" (None: a GPU if there is one). A later call goes on where
+    this one stopped; a run that failed is not tried again before `python -m kdlib runs retry`. Ctrl-C, JupyterLab's
+    stop button and SIGTERM save what was reached: Stopped (a KeyboardInterrupt) says how far that is. Raises KdlibError
+    on bad arguments, before any work.
     """
     cells.say_if_outdated()
-    runs = [runs] if isinstance(runs, Run) else list(runs)
-    for name, value, least in (("budget", budget, 0), ("threads", threads, 1)):
-        if value is not None and value < least:
-            raise KdlibError(f"{name} is {value}: give {least} or more.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise KdlibError("There is no GPU that torch can use: leave device out, or give 'cpu'.")
+    runs = _runs(runs)
+    budget, threads = _at_least(0, budget, float, "budget"), _at_least(1, threads, int, "threads")
+    device = _device(device)
     store = store or Store()
     store.check_writable()
-    engine = Engine(store, threads or torch.get_num_threads(), torch.device(device or best_device()), budget)
-    before = torch.get_num_threads()
-    try:
-        engine.train(runs)
-    finally:
-        torch.set_num_threads(before)
+    with torch_settings(), sigterm_stops():
+        Engine(store, threads or torch.get_num_threads(), device, budget).train(runs)
     return tables.table(runs, records.current(runs, store))
+
+
+def _runs(given: Iterable[Run] | Run) -> list[Run]:
+    runs = [given] if isinstance(given, Run) else list(given) if isinstance(given, Iterable) else [given]
+    for run in runs if not isinstance(given, str) else [given]:
+        if not isinstance(run, Run):
+            raise KdlibError(f"{run!r} cannot be trained: give a Run, or a list of Runs.")
+    return runs
+
+
+def _at_least(least: float, value: float | None, kind: type, name: str) -> float | None:
+    coerced = coerce(value, kind | None, name)
+    if coerced is not None and coerced < least:
+        raise KdlibError(f"{name} is {value}: give {least} or more.")
+    return coerced
+
+
+def _device(name: str | None) -> torch.device:
+    """ "cuda" has TF32 off."""
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if str(name).partition(":")[0] not in ("cpu", "cuda"):
+        raise KdlibError(f"There is no device {name!r}: give 'cpu' or 'cuda'.")
+    if name != "cpu" and not torch.cuda.is_available():
+        raise KdlibError("There is no GPU that torch can use: leave device out, or give 'cpu'.")
+    return torch.device(name)
 
 
 class Engine:
@@ -66,15 +83,20 @@ class Engine:
         self.store, self.threads, self.device = store, threads, device
         self.deadline = None if budget is None else time.monotonic() + 60 * budget
         self.progress = Progress()
-        self.costs: dict[tuple, Cost] = {}
-        if device.type == "cuda":
-            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-            torch.backends.cudnn.deterministic = True
+        self.costs: dict[tuple, Cost] = {}  # by a cohort's place
+        self.group: Group | None = None  # in training
 
     def out_of_time(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     def train(self, runs: list[Run]) -> None:
+        """Until every run has a record or time is up."""
+        try:
+            self._train(runs)
+        except KeyboardInterrupt:
+            raise Stopped(self.reached(runs)) from None
+
+    def _train(self, runs: list[Run]) -> None:
         cohorts = plan(runs, self.store)
         self.announce(runs, cohorts)
         while cohorts and not self.out_of_time():
@@ -82,6 +104,14 @@ class Engine:
                 self.progress.say("Another process trains what is left: waiting for its records.")
                 time.sleep(SECONDS_BETWEEN_LOOKS)
             cohorts = plan(runs, self.store)
+
+    def reached(self, runs: list[Run]) -> str:
+        """How far the work came, for a person who stopped it."""
+        kept = [self.store.record(run.key) for run in runs]
+        finished = sum(record is not None and record["status"] == "finished" for record in kept)
+        pace = self.group and self.group.pace
+        where = f" at epoch {pace.epoch} of {pace.epochs}" if pace else ""
+        return f"Stopped{where}: {finished} of {len(runs)} finished, kept; the same command goes on."
 
     def announce(self, runs: list[Run], cohorts: list[Cohort]) -> None:
         """Says what there is to do, and for how long, measured on a few steps that are thrown away."""
@@ -109,56 +139,28 @@ class Engine:
         ready.sort(key=lambda run: not self.store.has_checkpoint(run.key))  # those that were begun first
         with claim(self.store, [run.key for run in ready], self.group_size(cohort)) as mine:
             group = [run for run in ready if run.key in mine]
-            taught_by = {t.key: t for run in group for t in run.teachers}
-            weights = {key: load_weights(self.store, key) for key in taught_by}
-            if not group or None in weights.values():  # damaged weights were set aside: the plan is another one now
-                return len(group)
-            threads_per_run = self.threads if cohort.alone else 1
-            torch.set_num_threads(threads_per_run)
-            images = Images(group[0], self.device)
-            students = [self.student(run, images) for run in group]
-            for note in dict.fromkeys(note for student in students for note in student.notes()):
-                self.progress.say(note, last=True)
-            teachers = {key: ready_to_teach(run, images, weights[key]) for key, run in taught_by.items()}
-            digests = {key: digest(values) for key, values in weights.items()}
-            setting = {"device": _device_name(self.device), "threads_per_run": threads_per_run}
-            pool = Pool(self.threads if self.device.type == "cpu" else 1)
-            self.train_students(students, teachers, digests, images, pool, setting)
+            weights = {t.key: load_weights(self.store, t.key) for t in _teachers(group)}
+            if group and None not in weights.values():  # damaged weights were set aside: the plan is another one now
+                self.train_together(group, weights, cohort)
             return len(group)
 
-    def train_students(self, students, teachers, digests, images, pool, setting) -> None:
-        """To the end or until time is up; finished runs are stored at once, the others as checkpoints."""
-        training, saved, writing = list(students), time.monotonic(), 0.0
-        kinds = ", ".join(sorted({s.run.network for s in students}))
-        progress = Group(self.progress, f"{count(len(students), 'run')} of {kinds} on {students[0].run.data}", students)
-        for epoch in train_epochs(students, teachers, images, pool):
-            done = [s for s in training if s.done]
-            training = [s for s in training if not s.done]
-            pool.map(lambda s: records.finish(self.store, s, images, digests, setting), done)
-            progress.say(epoch)
-            if self.out_of_time() or time.monotonic() - saved >= CHECKPOINT_SHARE * writing:
-                begun = time.monotonic()
-                for student in training:
-                    save_checkpoint(self.store, student.run.key, student.state())
-                saved, writing = time.monotonic(), time.monotonic() - begun
-            if self.out_of_time():
-                return
-
-    def student(self, run: Run, images: Images) -> Learner:
-        student = Learner(run, images, self.device)
-        checkpoint = load_checkpoint(self.store, run.key)
-        if checkpoint:
-            student.restore(checkpoint)
-        return student
+    def train_together(self, runs: list[Run], weights: dict[str, dict], cohort: Cohort) -> None:
+        threads_per_run = self.threads if cohort.alone else 1
+        torch.set_num_threads(threads_per_run)
+        setting = {"device": _device_name(self.device), "threads_per_run": threads_per_run}
+        self.group = Group(runs, weights, self.store, self.progress, setting)
+        self.group.train(self.device, Pool(self.threads if self.device.type == "cpu" else 1), self.out_of_time)
+        self.costs[cohort.place] = self.cost(cohort).corrected(self.group.epochs)
+        self.group = None
 
     def cost(self, cohort: Cohort) -> Cost:
-        """Measured once a cohort, on a few steps that are thrown away."""
+        """Measured once per cohort, on a few steps that are thrown away; then corrected by what was trained."""
         if cohort.place not in self.costs:
             self.costs[cohort.place] = measure(cohort.runs, cohort.alone, self.threads, self.device)
         return self.costs[cohort.place]
 
     def group_size(self, cohort: Cohort) -> int:
-        """How many of the cohort's runs fit in memory and finish within the budget; at least one a thread."""
+        """How many of the cohort's runs fit in memory and finish within the budget; at least one per thread."""
         cost = self.cost(cohort)
         fits = max(self.threads, free_memory(self.device) / cost.bytes_per_run)
         if self.deadline is not None:
@@ -168,8 +170,8 @@ class Engine:
         return int(min(fits, len(cohort.runs)))
 
 
-def best_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def _teachers(runs: list[Run]) -> list[Run]:
+    return list({teacher.key: teacher for run in runs for teacher in run.teachers}.values())
 
 
 def _device_name(device: torch.device) -> str:

@@ -1,6 +1,6 @@
-"""The one training loop: students that see the same batches, in lock-step, with the teachers that any of them needs.
+"""The one training loop: learners that see the same batches, in lock-step, with the teachers that any of them needs.
 
-Nobody's result depends on company: a student gives the same bits in any group, beside any number of other threads and
+Nobody's result depends on company: a learner gives the same bits in any group, beside any number of other threads and
 after a stop and resume, because it owns its network and optimiser, what is drawn is keyed by the batch, and a teacher
 goes forward in chunks of a fixed size. (A large run that is alone gets all cores: the bits are those of that number.)
 """
@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 from kdlib.run import Run
-from kdlib.training.batches import Images
+from kdlib.training.batches import Batch, Images
+from kdlib.training.failures import RunError
 from kdlib.training.learner import Learner
 from kdlib.training.network import Output, autocast, forward
 
@@ -41,25 +42,46 @@ class Pool:
             return [function(item) for item in items]
         return list(self.workers.map(function, items))
 
+    def close(self) -> None:
+        """Waits for what the workers are at; what has not begun is left."""
+        self.workers.shutdown(cancel_futures=True)
 
-def train_epochs(students: list[Learner], teachers: dict, images: Images, pool: Pool) -> Iterator[int]:
-    """Trains until every student is done, yielding the epoch just finished (counted from 1).
 
-    Walks the epochs from the least advanced student; the others join when theirs is reached. `teachers` maps a key to
-    a network in evaluation mode.
+def train_epochs(learners: list[Learner], teachers: dict, images: Images, pool: Pool) -> Iterator[int]:
+    """Trains until every learner is done, yielding the epoch just finished (counted from 1).
+
+    Walks the epochs from the least advanced learner; the others join when theirs is reached. `teachers` maps a key to
+    a network in evaluation mode. A batch that cannot be made fails those who should have seen it.
     """
-    while waiting := [s for s in students if not s.done]:
-        epoch = min(s.epoch for s in waiting)
-        active = [s for s in waiting if s.epoch == epoch]
-        taught_by = {t.key for s in active for t in s.run.teachers}
-        features = any(s.features for s in active)
-        for student in active:
-            student.begin_epoch()
-        for batch in images.batches(epoch):
-            lessons = {k: teach(teachers[k], batch.images, features, active[0].run, pool) for k in taught_by}
-            pool.map(lambda s: s.step(batch, [lessons[t.key] for t in s.run.teachers]), active)  # noqa: B023
-        pool.map(lambda s: s.end_epoch(images), active)
+    while waiting := [learner for learner in learners if not learner.done]:
+        epoch = min(learner.epoch for learner in waiting)
+        active = [learner for learner in waiting if learner.epoch == epoch]
+        for learner in active:
+            learner.begin_epoch()
+        try:
+            for batch in images.batches(epoch):
+                step(active, teachers, batch, pool)
+        except RunError as failure:
+            for learner in active:
+                learner.failure = learner.failure or str(failure)
+        pool.map(lambda learner: learner.end_epoch(images), active)
         yield epoch + 1
+
+
+def step(learners: list[Learner], teachers: dict, batch: Batch, pool: Pool) -> None:
+    """One step of all learners on the batch, which each teacher sees once."""
+    learners = [learner for learner in learners if not learner.failure]
+    outputs = teacher_outputs(learners, teachers, batch, pool)
+    pool.map(lambda learner: learner.step(batch, [outputs[key] for key in learner.teacher_keys]), learners)
+
+
+def teacher_outputs(learners: list[Learner], teachers: dict, batch: Batch, pool: Pool) -> dict[str, Output]:
+    """By key, of every teacher that one of the learners has; with features where one that it teaches needs them."""
+    features: dict[str, bool] = {}
+    for learner in learners:
+        for key in learner.teacher_keys:
+            features[key] = features.get(key, False) or learner.features
+    return {key: teach(teachers[key], batch.images, features[key], learners[0].run, pool) for key in features}
 
 
 def teach(model: torch.nn.Module, images: torch.Tensor, features: bool, run: Run, pool: Pool) -> Output:
@@ -71,7 +93,8 @@ def teach(model: torch.nn.Module, images: torch.Tensor, features: bool, run: Run
             return forward(model, chunk.contiguous(memory_format=torch.channels_last), features)
 
     parts = pool.map(one, list(chunks))
+    logits = torch.cat([p.logits for p in parts])
     if not features:
-        return Output(torch.cat([p.logits for p in parts]))
+        return Output(logits)
     maps = [torch.cat(stage) for stage in zip(*(p.maps for p in parts), strict=True)]
-    return Output(torch.cat([p.logits for p in parts]), maps, torch.cat([p.pooled for p in parts]))
+    return Output(logits, maps, torch.cat([p.pooled for p in parts]))

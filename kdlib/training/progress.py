@@ -3,6 +3,7 @@
 import time
 
 from kdlib.training.learner import Learner
+from kdlib.words import count
 
 SECONDS_BETWEEN_LINES = 2.0
 
@@ -20,24 +21,32 @@ class Progress:
             self._printed, self._line = now, line
 
 
-class Group:
+class Pace:
     """The progress of one group: its epoch, its best held-out accuracy, the time left at the pace so far."""
 
-    def __init__(self, progress: Progress, title: str, students: list[Learner]):
-        self.progress, self.title, self.students = progress, title, students
+    def __init__(self, progress: Progress, learners: list[Learner]):
+        kinds = ", ".join(sorted({learner.run.network for learner in learners}))
+        self.title = f"{count(len(learners), 'run')} of {kinds} on {learners[0].run.data}"
+        self.progress, self.learners = progress, learners
+        self.epoch, self.epochs = 0, max(learner.run.epochs for learner in learners)
         self.started, self.before = time.monotonic(), self._epochs_done()
 
-    def say(self, epoch: int) -> None:
-        done, total = self._epochs_done(), sum(s.run.epochs for s in self.students if not s.failure)
-        pace = (time.monotonic() - self.started) / max(1, done - self.before)
-        left = f"{duration(pace * (total - done))} left" if done < total else "done"
-        best = [s.best["accuracy"] for s in self.students if s.best]
+    def reach(self, epoch: int) -> None:
+        self.epoch = epoch
+        if not self._alive():
+            return
+        done, total = self._epochs_done(), sum(learner.run.epochs for learner in self._alive())
+        seconds_each = (time.monotonic() - self.started) / max(1, done - self.before)
+        left = f"{duration(seconds_each * (total - done))} left" if done < total else "done"
+        best = [learner.best["accuracy"] for learner in self.learners if learner.best]
         accuracy = f", best held-out accuracy {max(best):.1%}" if best else ""
-        line = f"{self.title}: epoch {epoch}/{max(s.run.epochs for s in self.students)}{accuracy}, {left}"
-        self.progress.say(line, last=done >= total)
+        self.progress.say(f"{self.title}: epoch {epoch}/{self.epochs}{accuracy}, {left}", last=done >= total)
+
+    def _alive(self) -> list[Learner]:
+        return [learner for learner in self.learners if not learner.failure]
 
     def _epochs_done(self) -> int:
-        return sum(s.epoch for s in self.students if not s.failure)
+        return sum(learner.epoch for learner in self._alive())
 
 
 def duration(seconds: float) -> str:

@@ -10,8 +10,8 @@ from kdlib.run import Run
 from kdlib.store import SCHEMA, Store
 from kdlib.store.provenance import provenance
 from kdlib.training.batches import Images
-from kdlib.training.learner import Learner
-from kdlib.training.weights import digest, save_weights
+from kdlib.training.learner import Reached
+from kdlib.training.weights import digest
 
 
 def measure(logits: dict[str, np.ndarray], labels: dict[str, torch.Tensor]) -> dict:
@@ -74,50 +74,49 @@ def rebuild(store: Store, key: str) -> dict:
     return record
 
 
-def finish(store: Store, student: Learner, images, digests: dict[str, str], setting: dict) -> dict:
-    """Stores what the student reached, its record last. `digests` maps teachers' keys to their weights' digests;
-    `setting` says on what it was trained (device, threads)."""
-    run = student.run
-    weights, logits = ({}, {}) if student.failure else student.outcome(images)
-    if not all(np.isfinite(values).all() for values in logits.values()):
-        student.failure = "the logits at the end were not finite"
-    record = {
+def compose(reached: Reached, images: Images | None, taught_by: dict[str, str], setting: dict) -> dict:
+    """The record of what a run has reached; `images` None where there were none to see. `taught_by` maps the keys of
+    teachers to the digests of their weights; `setting` says on what it was trained (device, threads)."""
+    run = reached.run
+    return {
         "key": run.key,
         "schema": SCHEMA,
         "spec": run.spec(),
         "versions": run.versions(),
-        "history": student.history,
-        "taught_by": {teacher.key: digests[teacher.key] for teacher in run.teachers},
-        "data": {
-            "fingerprint": images.fingerprint,
-            "train": len(images.labels),
-            "class_counts": images.class_counts.tolist(),  # of the training images
-            "class_names": images.class_names,
-            "held_out": len(images.held_out),
-            "test": len(images.test),
-        },
+        "history": reached.history,
+        "taught_by": {teacher.key: taught_by[teacher.key] for teacher in run.teachers},
+        "data": _seen(images) if images else {},
         "provenance": provenance()
         | setting
         | {
-            "seconds": round(student.seconds, 1),  # of this run's own steps and evaluations
+            "seconds": round(reached.seconds, 1),  # of this run's own steps and evaluations
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         },
+        **_result(reached, images),
     }
-    if student.failure:
-        record |= {"status": "failed", "reason": student.failure}
-    else:
-        labels = {"held_out": images.held_out_labels, "test": images.test_labels}
-        record |= {
-            "status": "finished",
-            "train_accuracy": student.history[-1]["train_accuracy"],
-            "best_epoch": student.best["epoch"] if student.best else None,
-            "weights": digest(weights),
-            **measure(logits, labels),
-        }
-        save_weights(store, run.key, weights)
-        store.save_logits(run.key, logits)
-    store.save_record(record)
-    return record
+
+
+def _seen(images: Images) -> dict:
+    return {
+        "fingerprint": images.fingerprint,
+        "train": len(images.labels),
+        "class_counts": images.class_counts.tolist(),  # of the training images
+        "class_names": images.class_names,
+        "held_out": len(images.held_out),
+        "test": len(images.test),
+    }
+
+
+def _result(reached: Reached, images: Images | None) -> dict:
+    if reached.failure:
+        return {"status": "failed", "reason": reached.failure}
+    return {
+        "status": "finished",
+        "train_accuracy": reached.history[-1]["train_accuracy"],
+        "best_epoch": reached.best_epoch,
+        "weights": digest(reached.weights),
+        **measure(reached.logits, {"held_out": images.held_out_labels, "test": images.test_labels}),
+    }
 
 
 def current(runs: list[Run], store: Store) -> dict[str, dict]:

@@ -114,9 +114,9 @@ def test_both_sides_take_the_same_step(method):
         step, usual_step = (after.detach() - start[name] for after in (value, plain.student.get_parameter(name)))
         assert step.norm() > 0
         assert (step - usual_step).norm() < 1e-3 * step.norm()
-    for mine, theirs in zip(ours.states, plain.states, strict=True):
-        for name, value in mine.state_dict().items() if mine else ():
-            assert torch.allclose(value, theirs.state_dict()[name], rtol=1e-4, atol=1e-6)
+    for mine, theirs in zip(ours.summands, plain.summands, strict=True):
+        for name, value in mine.state.state_dict().items() if mine.state else ():
+            assert torch.allclose(value, theirs.state.state_dict()[name], rtol=1e-4, atol=1e-6)
 
 
 def test_two_halves_are_the_runs_of_study_a():
@@ -133,7 +133,7 @@ def test_an_epoch_takes_the_first_batches_but_crd_remembers_all_images():
     learner = next(r for r in students.half(1, 8, "resnet8")[0] if r.objective[1].name == "crd")
     group = Group([learner], steps=2)
     assert group.images.steps() == len(list(group.images.batches(0))) == 2
-    assert len(group.students[0].states[1].student_bank) == 40
+    assert len(group.learners[0].summands[1].state.student_bank) == 40
 
 
 def test_both_sides_of_crd_compute_the_same_for_two_steps():
