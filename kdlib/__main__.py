@@ -1,6 +1,7 @@
 """The command line: python -m kdlib report | train | runs | data | bench."""
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -25,12 +26,13 @@ def report(
     index: Annotated[bool, typer.Option("--index", help="Only the pages that list the reports.")] = False,
 ):
     """Execute notebooks, render reports/<profile>/<notebook>.html, and list all reports in reports/all.html."""
-    if not index:
-        kdlib.report.main(notebooks or [], profile, parameters or [], to)
-    elif notebooks or parameters or to:
+    if index and (notebooks or parameters or to):
         raise KdlibError("--index executes nothing: leave out notebooks, -p and --to.")
-    else:
+    if index:
         print(kdlib.report.write_indexes())
+        return
+    with _stopping_in_words():
+        kdlib.report.main(notebooks or [], profile, parameters or [], to)
 
 
 @app.command()
@@ -40,10 +42,8 @@ def train(
     parameters: Parameters = None,
 ):
     """Train what a notebook declares, without Jupyter: for machines that only compute."""
-    try:
+    with _stopping_in_words():
         kdlib.report.train(notebook, profile, parameters or [])
-    except Stopped as stopped:  # of which typer would say "Aborted!"
-        sys.exit(str(stopped))
 
 
 runs = typer.Typer(help="List the runs in the store and the committed ones, or look after them.")
@@ -126,6 +126,15 @@ def data(names: Annotated[list[str] | None, typer.Argument(help="Data sets; all 
 def bench(names: Annotated[list[str] | None, typer.Argument(help="Benches; all of them if none.")] = None):
     """Measure kdlib against the usual way, as ratios within one run."""
     kdlib.bench.main(names)
+
+
+@contextmanager
+def _stopping_in_words():
+    """Typer would say "Aborted!"."""
+    try:
+        yield
+    except Stopped as stopped:
+        sys.exit(str(stopped))
 
 
 def _store() -> kdlib.store.Store:

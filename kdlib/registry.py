@@ -27,7 +27,6 @@ class KdlibError(OneLine, Exception):
     """What a user can mend: one sentence that names the thing and the remedy."""
 
 
-
 class Stopped(OneLine, KeyboardInterrupt):
     """Training was interrupted and has saved what was reached: how far it came."""
 

@@ -11,7 +11,7 @@ import tiny  # noqa: F401  (registers the data set)
 
 import kdlib
 from kdlib import draws
-from kdlib.studies.imbalance_kd_calibration.rows import OBJECTIVES, Row, students
+from kdlib.studies.imbalance_kd_calibration.rows import Row, students
 
 DRAWS = np.random.default_rng(0).normal(0, 1, (64, 500))  # what the test images do to a network
 TABLE = ("cifar10", 100.0)

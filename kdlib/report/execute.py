@@ -1,8 +1,11 @@
 """Notebooks executed by papermill, in this Python, and rendered."""
 
+import asyncio
 import base64
+import contextlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -29,7 +32,8 @@ def main(
 ) -> list[Path]:
     """Executes and renders notebooks (by name or path; none: all that have the profile), then the pages that list all
     reports; returns the HTML files. Parameters and declared runs are checked before any kernel starts; a notebook that
-    fails does not stop the others, rewrites nothing, and is told by a KdlibError at the end."""
+    fails does not stop the others, rewrites nothing, and is told by a KdlibError at the end; Stopped where the user
+    stopped one."""
     jobs = plan(notebooks, profile, params, to)
     declarations = [silent_declaration(job) for job in jobs]
     reports = reports or repository() / "reports"
@@ -116,7 +120,9 @@ def _papermill(job: Job, output: Path):
             config=Config({"KernelManager": {"transport": _transport()}}),
         )
     except papermill.PapermillExecutionError as error:
-        if error.ename in (KdlibError.__name__, Stopped.__name__):
+        if error.ename in (Stopped.__name__, KeyboardInterrupt.__name__):
+            raise Stopped(error.evalue or "Stopped.") from None
+        if error.ename == KdlibError.__name__:
             raise KdlibError(error.evalue) from None
         number = error.exec_count - bool(job.parameters)  # as in the notebook: without papermill's own cell
         said = f"{error.ename}: {error.evalue}".strip().removesuffix(":")
@@ -126,14 +132,22 @@ def _papermill(job: Job, output: Path):
 
 
 def _this_python(notebook: Path) -> type:
-    """A kernel manager that starts this very Python, whatever "python3" means to this machine's Jupyter, and tells the
-    kernel its notebook as JupyterLab does."""
+    """A kernel manager that starts this very Python, whatever "python3" means to this machine's Jupyter, tells the kernel
+    its notebook as JupyterLab does, and at Ctrl-C or SIGTERM does what JupyterLab's stop button does: the kernel itself
+    says how far it came."""
     from ipykernel.kernelspec import get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
     class ThisPython(AsyncKernelManager):
         kernel_spec = property(lambda self: KernelSpec(**get_kernel_dict(), env={"JPY_SESSION_NAME": str(notebook)}))
+
+        async def start_kernel(self, **options):
+            await super().start_kernel(**options)  # nbclient has set its own handlers before
+            loop = asyncio.get_running_loop()
+            with contextlib.suppress(NotImplementedError, RuntimeError):  # on Windows; in a thread
+                for sign in (signal.SIGINT, signal.SIGTERM):
+                    loop.add_signal_handler(sign, lambda: loop.create_task(self.interrupt_kernel()))
 
     return ThisPython
 

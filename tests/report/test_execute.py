@@ -2,6 +2,8 @@
 
 import base64
 import json
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -132,3 +134,15 @@ def test_a_place_that_cannot_be_written_gets_one_sentence(tmp_path):
     notebook = write_notebook(tmp_path / "tiny.ipynb")
     with pytest.raises(KdlibError, match=r"reports/digits cannot be made \(Not a directory\)"):
         report.main([str(notebook)], reports=tmp_path / "reports")
+
+
+def test_ctrl_c_reaches_the_kernel_and_stops_all(tmp_path):
+    """As the stop button does; the second notebook is not begun."""
+    wait = "import time\n\nprint('ready', flush=True)\ntime.sleep(100)"
+    notebooks = [str(write_notebook(tmp_path / f"{name}.ipynb", new_code_cell(wait))) for name in "ab"]
+    command = [sys.executable, "-u", "-m", "kdlib", "report", *notebooks]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    said = next(line for line in running.stdout if "ready" in line)
+    running.send_signal(signal.SIGINT)
+    rest, complaint = running.communicate(timeout=60)
+    assert running.returncode == 1 and complaint.splitlines()[-1] == "Stopped." and "b, profile" not in said + rest

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from kdlib.plots.style import ROLES, key
+from kdlib.plots.parts import key
+from kdlib.plots.style import ROLES
 from kdlib.studies.interval_coverage.stored import GOOD, OURS
 
 VERDICTS = {
