@@ -31,7 +31,7 @@ def report(
     if index:
         print(kdlib.report.write_indexes())
         return
-    with _stopping_in_words():
+    with stopping_in_words():
         kdlib.report.main(notebooks or [], profile, parameters or [], to)
 
 
@@ -42,7 +42,7 @@ def train(
     parameters: Parameters = None,
 ):
     """Train what a notebook declares, without Jupyter: for machines that only compute."""
-    with _stopping_in_words():
+    with stopping_in_words():
         kdlib.report.train(notebook, profile, parameters or [])
 
 
@@ -129,7 +129,7 @@ def bench(names: Annotated[list[str] | None, typer.Argument(help="Benches; all o
 
 
 @contextmanager
-def _stopping_in_words():
+def stopping_in_words():
     """Typer would say "Aborted!"."""
     try:
         yield

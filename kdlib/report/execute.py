@@ -132,8 +132,8 @@ def _papermill(job: Job, output: Path):
 
 
 def _this_python(notebook: Path) -> type:
-    """A kernel manager that starts this very Python, whatever "python3" means to this machine's Jupyter, tells the kernel
-    its notebook as JupyterLab does, and at Ctrl-C or SIGTERM does what JupyterLab's stop button does: the kernel itself
+    """A kernel manager that starts this very Python, whatever "python3" means to this machine's Jupyter, and tells the
+    kernel its notebook as JupyterLab does. Ctrl-C and SIGTERM do what JupyterLab's stop button does: the kernel itself
     says how far it came."""
     from ipykernel.kernelspec import get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec

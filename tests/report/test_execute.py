@@ -140,8 +140,9 @@ def test_ctrl_c_reaches_the_kernel_and_stops_all(tmp_path):
     """As the stop button does; the second notebook is not begun."""
     wait = "import time\n\nprint('ready', flush=True)\ntime.sleep(100)"
     notebooks = [str(write_notebook(tmp_path / f"{name}.ipynb", new_code_cell(wait))) for name in "ab"]
-    command = [sys.executable, "-u", "-m", "kdlib", "report", *notebooks]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    code = "from pathlib import Path\nfrom kdlib import __main__, report\n\nwith __main__.stopping_in_words():\n"
+    code += f"    report.main({notebooks}, reports=Path({str(tmp_path)!r}))"
+    running = subprocess.Popen([sys.executable, "-uc", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     said = next(line for line in running.stdout if "ready" in line)
     running.send_signal(signal.SIGINT)
     rest, complaint = running.communicate(timeout=60)
