@@ -21,7 +21,7 @@ def training_curves(histories: Mapping[str, tuple[list[dict], str]]) -> Figure:
         accuracy.plot(at, [100 * e["held_out_accuracy"] for e in held_out], color=colour, label=label)
         nll.plot(at, [e["held_out_nll"] for e in held_out], color=colour, label=label)
     accuracy.set(title="Accuracy: held-out (solid), training (dashed)", xlabel="epoch", ylabel="accuracy (%)")
-    nll.set(title="Held-out NLL", xlabel="epoch", ylabel="NLL (nats an image, log scale)", yscale="log")
+    nll.set(title="Held-out NLL", xlabel="epoch", ylabel="NLL (nats per image, log scale)", yscale="log")
     for axis in (accuracy, nll):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*accuracy.get_legend_handles_labels(), loc="outside lower center", ncols=4)

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 
 def reliability_diagrams(records: Mapping[str, tuple[dict, str]]) -> Figure:
-    """A column a network: above, accuracy a confidence bin (bars), its gap to the confidence (hatched) and the band in
-    which 95% of a perfectly calibrated network's bins would lie with these counts; below, the images a bin.
+    """A column per network: above, accuracy per confidence bin (bars), its gap to the confidence (hatched) and the band
+    in which 95% of a perfectly calibrated network's bins would lie with these counts; below, the images per bin.
 
-    `records` maps a title to (the record's "reliability": lists counts, confidence, accuracy a bin; colour).
+    `records` maps a title to (the record's "reliability": lists counts, confidence, accuracy per bin; colour).
     """
     figure, axes = plt.subplots(
         2,

@@ -17,12 +17,16 @@ _HOMES = {
     "Results": "results",
     "Unit": "results",
     "UNITS": "results",
+    "side_by_side": "results",
+    "ece_beside_floor": "calibration",
     "ece_by_bins_and_batches": "calibration",
+    "called": "words",
     "claims_table": "words",
     "clear": "words",
     "finding": "words",
     "listing": "words",
     "plural": "words",
+    "ranges": "words",
     "tally": "words",
 }
 

@@ -29,3 +29,11 @@ def _line(record: dict) -> dict[str, float]:
         f"batches of {BATCH}: ECE": batches["ece"],
         f"batches of {BATCH}: floor": batches["ece_floor"],
     }
+
+
+def ece_beside_floor(records: Mapping[str, dict]) -> str:
+    """The raw ECE of single networks, `records` by their title, beside what a calibrated one would score."""
+    raw = {title: record["metrics"]["last"]["raw"] for title, record in records.items()}
+    said = [f"{title} {figures['ece']:.3f} ({figures['ece_floor']:.3f})" for title, figures in raw.items()]
+    brackets = "Raw ECE, in brackets what a perfectly calibrated network would score"
+    return f"{brackets}: {', '.join(said)}." if said else "No network was measured."

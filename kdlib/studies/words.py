@@ -4,6 +4,13 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+DATA = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "stl10": "STL-10"}
+
+
+def called(data: str) -> str:
+    """What people call a data set: CIFAR-10"""
+    return DATA.get(data, data)
+
 
 def finding(sentence: str, scale: str = "") -> None:
     """Shows what a section found, as its opening, with the scale that its figures were measured at."""
@@ -29,9 +36,25 @@ def listing(parts: Iterable[str], none: str = "none") -> str:
 
 
 def clear(differences: pd.DataFrame) -> str:
-    """How many of the intervals (columns low, high) leave 0: "2 of 5 intervals leave 0"."""
-    leaving = (differences["low"] > 0) | (differences["high"] < 0)
-    return f"{leaving.sum()} of {plural(len(differences), 'interval')} leave 0"
+    """How many of the intervals (columns low, high; NaN where there is none) leave 0: "2 of 5 intervals leave 0"."""
+    known = differences.dropna(subset=["low", "high"])
+    leaving = (known["low"] > 0) | (known["high"] < 0)
+    return f"{leaving.sum()} of {plural(len(known), 'interval')} leave 0" if len(known) else "no interval"
+
+
+def ranges(effects: pd.DataFrame) -> str:
+    """Per factor, the range of what it adds in accuracy, and how many intervals leave 0. `effects` as of
+    `results.differences`."""
+    accuracy = effects[effects["metric"] == "accuracy"]
+    said = [
+        f"{factor}: {_range(group['estimate'])} points ({clear(group)})"
+        for factor, group in accuracy.groupby("factor", sort=False)
+    ]
+    return sentence("; ".join(said)) if said else "None of these rows was measured."
+
+
+def _range(values: pd.Series) -> str:
+    return " to ".join(f"{value:+.2f}" for value in sorted({values.min(), values.max()}))
 
 
 def tally(verdicts: pd.DataFrame) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 from kdlib.intervals.comparisons import rank_correlation
 from kdlib.studies.alpha_temperature_grid.rows import BASELINE, TEACHER, Row
 from kdlib.studies.results import Results, differences, held_out_best, one_of
-from kdlib.studies.words import clear, plural, sentence
+from kdlib.studies.words import plural, sentence
 
 
 def best_cell(results: Results) -> Row | None:
@@ -90,20 +90,6 @@ def teacher_effects(results: Results, temperatures: list[float], similarity_weig
     )
 
 
-def of_teacher_effects(effects: pd.DataFrame) -> str:
-    """Per block, the range of what it adds in accuracy, and how many intervals leave 0."""
-    accuracy = effects[effects["metric"] == "accuracy"]
-    said = [
-        f"{block}: {_range(group['estimate'])} points ({clear(group)})"
-        for block, group in accuracy.groupby("factor", sort=False)
-    ]
-    return sentence("; ".join(said)) if said else "None of these rows was measured."
-
-
-def _range(values: pd.Series) -> str:
-    return " to ".join(f"{value:+.2f}" for value in sorted({values.min(), values.max()}))
-
-
 def networks(results: Results) -> dict[str, dict]:
     """The record of the first seed per role that figures show: baseline, best cell, worst cell, teacher."""
     chosen = {"baseline": BASELINE}
@@ -111,15 +97,6 @@ def networks(results: Results) -> dict[str, dict]:
         chosen |= {"best cell": best, "worst cell": worst_cell(results)}
     chosen["teacher"] = TEACHER
     return {role: one_of(results.rows[row]) for role, row in chosen.items() if row in results.rows}
-
-
-def honesty(records: dict[str, dict]) -> str:
-    """Raw ECE of single networks beside what a calibrated one would score."""
-    raw = {role: record["metrics"]["last"]["raw"] for role, record in records.items()}
-    said = [f"{role} {figures['ece']:.3f} ({figures['ece_floor']:.3f})" for role, figures in raw.items()]
-    if not said:
-        return "No network was measured."
-    return f"Raw ECE, in brackets what a perfectly calibrated network would score: {', '.join(said)}."
 
 
 def pull(records: dict[str, dict]) -> str:

@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 
 from kdlib.plots import ROLES, shades, tradeoff
 
+COLOURS = ROLES | {"best cell": ROLES["best"], "worst cell": ROLES["worst"]}
 PANELS = {
     "accuracy %": "Test accuracy (%)",
     "ece": "Test ECE (15 bins, raw)",
@@ -54,8 +55,8 @@ def temperature_lines(cells: pd.DataFrame, baseline: pd.DataFrame, without: pd.D
                 axis.axhline(height, 0.72, color=colour, linestyle=":", linewidth=2.2)
         values = baseline[column].dropna()
         if len(values):
-            axis.axhspan(values.min(), values.max(), color=ROLES["plain"], alpha=0.18, linewidth=0)
-            axis.axhline(values.mean(), color=ROLES["plain"], linestyle="--", label="baseline")
+            axis.axhspan(values.min(), values.max(), color=ROLES["baseline"], alpha=0.18, linewidth=0)
+            axis.axhline(values.mean(), color=ROLES["baseline"], linestyle="--", label="baseline")
         axis.set(title=PANELS[column], xlabel="temperature T (log scale)", xscale="log")
         ticks = sorted(cells["temperature"].unique())
         axis.set_xticks(ticks, [f"{t:g}" for t in ticks], rotation=45, fontsize=8)
@@ -72,7 +73,7 @@ def accuracy_against_ece(runs: pd.DataFrame) -> Figure:
     """A point per run of the cells, coloured by alpha, and of the baseline."""
     cells, baseline = (runs[runs["role"] == role] for role in ("cell", "baseline"))
     names = {alpha: f"α {alpha:g}" for alpha in sorted(cells["alpha"].unique())}
-    palette = dict(zip(names.values(), shades(len(names)), strict=True)) | {"baseline": ROLES["plain"]}
+    palette = dict(zip(names.values(), shades(len(names)), strict=True)) | {"baseline": ROLES["baseline"]}
     points = pd.concat([cells.assign(weight=cells["alpha"].map(names)), baseline.assign(weight="baseline")])
     shown = points.assign(panel="")
-    return tradeoff.accuracy_against_ece(shown, hue="weight", style=None, filled=None, palette=palette)
+    return tradeoff.accuracy_against_ece(shown, hue="weight", palette=palette)
