@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: report test lab bench
+.PHONY: report test lab bench filter
 
 report: .venv/base
 	$(BIN)/python -m kdlib report
@@ -12,8 +12,15 @@ test: .venv/test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
 
-lab: .venv/lab
-	$(BIN)/jupyter lab notebooks
+lab: .venv/lab filter
+	$(BIN)/jupyter lab notebooks --FileContentsManager.post_save_hook=kdlib.report.saved.refresh
+
+# What JupyterLab writes into a notebook (outputs, counts, the kernel's version) reaches no commit and no `git status`.
+# Not required, and nothing but `cat` without .venv: git must work all the same.
+filter:
+	@git config --local filter.nbstripout.required false && git config --local filter.nbstripout.clean \
+		'if [ -x $(BIN)/nbstripout ]; then $(BIN)/nbstripout --keep-id --extra-keys metadata.language_info; else cat; fi' \
+		|| true
 
 bench: .venv/base
 	$(BIN)/python -m kdlib bench
@@ -31,5 +38,4 @@ bench: .venv/base
 
 .venv/lab: .venv/base
 	$(PIP) -e ".[lab]"
-	$(BIN)/nbstripout --install
 	@touch $@

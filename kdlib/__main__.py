@@ -1,25 +1,49 @@
-"""The command line: python -m kdlib report | runs | data | bench."""
+"""The command line: python -m kdlib report | train | runs | data | bench."""
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import kdlib
-from kdlib.registry import KdlibError
+from kdlib.registry import KdlibError, Stopped
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Knowledge distillation and calibration, rerun.")
+
+
+Profile = Annotated[str, typer.Option(help="A folder of notebooks/profiles, or digits.")]
+Parameters = Annotated[list[str] | None, typer.Option("-p", help="NAME=VALUE, over the profile's.")]
 
 
 @app.command()
 def report(
     notebooks: Annotated[list[str] | None, typer.Argument(help="Names of notebooks; all of them if none.")] = None,
-    profile: Annotated[str, typer.Option(help="A folder of notebooks/profiles, or digits.")] = "digits",
-    parameters: Annotated[list[str] | None, typer.Option("-p", help="NAME=VALUE, over the profile's.")] = None,
+    profile: Profile = "digits",
+    parameters: Parameters = None,
+    to: Annotated[str | None, typer.Option(help="The report's own name: <notebook>--NAME.html.")] = None,
+    index: Annotated[bool, typer.Option("--index", help="Only the pages that list the reports.")] = False,
 ):
-    """Execute notebooks and render reports/<profile>/<notebook>.html and reports/index.html."""
-    kdlib.report.main(notebooks or [], profile, parameters or [])
+    """Execute notebooks, render reports/<profile>/<notebook>.html, and list all reports in reports/all.html."""
+    if index and (notebooks or parameters or to):
+        raise KdlibError("--index executes nothing: leave out notebooks, -p and --to.")
+    if index:
+        print(kdlib.report.write_indexes())
+        return
+    with stopping_in_words():
+        kdlib.report.main(notebooks or [], profile, parameters or [], to)
+
+
+@app.command()
+def train(
+    notebook: Annotated[str, typer.Argument(help="Its name or path.")],
+    profile: Profile = "digits",
+    parameters: Parameters = None,
+):
+    """Train what a notebook declares, without Jupyter: for machines that only compute."""
+    with stopping_in_words():
+        kdlib.report.train(notebook, profile, parameters or [])
 
 
 runs = typer.Typer(help="List the runs in the store and the committed ones, or look after them.")
@@ -101,6 +125,15 @@ def data(names: Annotated[list[str] | None, typer.Argument(help="Data sets; all 
 @app.command(help=f"Measure kdlib against the usual way, as ratios within one run.\n\n{kdlib.bench.overview()}")
 def bench(names: Annotated[list[str] | None, typer.Argument(help="Benches; all of them if none.")] = None):
     kdlib.bench.main(names)
+
+
+@contextmanager
+def stopping_in_words():
+    """Typer would say "Aborted!"."""
+    try:
+        yield
+    except Stopped as stopped:
+        sys.exit(str(stopped))
 
 
 def _store() -> kdlib.store.Store:

@@ -35,6 +35,12 @@ class Checkout:
             shutil.copy(ROOT / name, self.root / name)
         own = {"KDLIB_STORE": str(folder / "store"), "KDLIB_RESULTS": "", "PYTHONPATH": str(self.root)}
         self.environment = os.environ | own
+        self.git("init", "-q")
+        self.git("add", "-A")
+        self.git("-c", "user.name=a", "-c", "user.email=a@b.example", "commit", "-qm", "as committed")
+
+    def git(self, *arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=self.root, check=True, capture_output=True, text=True).stdout
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", *arguments]
@@ -64,8 +70,9 @@ def summary(checkout, name):
 
 @every_report
 def test_report_trains_everything(checkout, reported, name):
+    assert f"{name}, profile digits: {RUNS[name]} runs declared, {RUNS[name]} new" in reported.stdout
     assert f"{RUNS[name]} to train" in reported.stdout
-    assert f"{RUNS[name]} of {RUNS[name]} measured" in reported.stdout
+    assert f"{RUNS[name]} of {RUNS[name]} runs measured" in reported.stdout
     assert {claim["verdict"] for claim in summary(checkout, name)["verdicts"]} == {
         "not measured"
     }  # digits never decide
@@ -73,9 +80,9 @@ def test_report_trains_everything(checkout, reported, name):
 
 def test_the_grid_is_whole(checkout, reported):
     rows = summary(checkout, GRID)["rows"]
-    assert [sum(r["role"] == role for r in rows) for role in ("teacher", "plain", "cell")] == [1, 5, 45]
-    accuracy = {role: [r["accuracy"] for r in rows if r["role"] == role] for role in ("teacher", "plain", "cell")}
-    assert min(accuracy["teacher"] + accuracy["plain"]) > 0.9
+    assert [sum(r["role"] == role for r in rows) for role in ("teacher", "baseline", "cell")] == [1, 5, 45]
+    accuracy = {role: [r["accuracy"] for r in rows if r["role"] == role] for role in ("teacher", "baseline", "cell")}
+    assert min(accuracy["teacher"] + accuracy["baseline"]) > 0.9
     assert len(set(accuracy["cell"])) > 10  # the cells differ
     assert len(summary(checkout, GRID)["published"]) == 49
 
@@ -112,16 +119,22 @@ def test_every_published_figure_stands_beside_ours(checkout, reported):
 
 
 @every_report
-def test_index_leads_to_the_report(checkout, reported, name):
-    links = [a["href"] for a in checkout.page("index.html").find_all("a")]
-    assert f"digits/{name}.html" in links
+def test_one_page_leads_to_all_reports(checkout, reported, name):
+    assert reported.stdout.splitlines()[-1] == "All reports: reports/all.html"
+    links = [a["href"] for a in checkout.page("all.html").find_all("a")]
+    assert f"digits/{name}.html" in links and f"cifar_cpu/{name}.html" in links
+    assert "digits/" not in checkout.page("index.html").decode()
+
+
+def test_git_status_stays_clean(checkout, reported):
+    assert checkout.git("status", "--porcelain") == ""
 
 
 @every_report
 def test_second_report_trains_nothing(checkout, reported, name):
     done = checkout.run("kdlib", "report", name)
     assert done.returncode == 0, done.stderr
-    assert f"{RUNS[name]} runs measured." in done.stdout and "to train" not in done.stdout
+    assert f"{RUNS[name]} runs declared, 0 new" in done.stdout and "to train" not in done.stdout
 
 
 def test_notebooks_run_cell_by_cell(checkout, reported):
@@ -131,7 +144,7 @@ def test_notebooks_run_cell_by_cell(checkout, reported):
 
 
 def test_runs_can_be_looked_after(checkout, reported):
-    listed = checkout.run("kdlib", "runs", "--where", "soft_cross_entropy.temperature=20").stdout
+    listed = checkout.run("kdlib", "runs", "list", "--where", "soft_cross_entropy.temperature=20").stdout
     keys = re.findall(r"^[0-9a-f]{16}", listed, re.M)
     assert len(keys) == 5
     assert "soft_cross_entropy.weight" in checkout.run("kdlib", "runs", "diff", *keys[:2]).stdout
@@ -165,10 +178,12 @@ def test_bad_parameters_get_one_sentence(checkout, name, given, sentence):
     said = done.stderr.strip().splitlines()[-1]
     assert said.startswith("kdlib: ") and sentence in said
     assert "to train" not in done.stdout
+    assert checkout.git("status", "--porcelain") == ""
+    assert not list(checkout.root.glob("reports/digits/*--*"))
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
-@pytest.mark.parametrize("name", [f"digits/{GRID}.html", f"digits/{LONG_TAIL}.html", "index.html"])
+@pytest.mark.parametrize("name", [f"digits/{GRID}.html", f"digits/{LONG_TAIL}.html", "all.html"])
 def test_page_opens_without_network(checkout, reported, name):
     sync_api = pytest.importorskip("playwright.sync_api")
     asked, complaints = [], []

@@ -8,6 +8,10 @@ from IPython.display import HTML
 
 from kdlib.plots.parts import level
 
+# great_tables sets the colour of a table's text, and JupyterLab that of its rows, both for their own ground: where the
+# theme is dark, dark letters would stand on dark rows.
+PAPER = ".gt_table tr { background-color: #FFFFFF !important; color: #333333 !important; }"
+
 
 def table(frame: pd.DataFrame, note: str, digits: dict[str, int] | None = None, group: str | None = None) -> GT:
     """The rows as a table with a note under it.
@@ -35,7 +39,7 @@ def folded(title: str, shown: GT) -> HTML:
 
 
 def _plain(frame: pd.DataFrame, note: str, group: str | None) -> GT:
-    shown = GT(frame, groupname_col=group).sub_missing(missing_text="–").tab_source_note(note)
+    shown = GT(frame, groupname_col=group).sub_missing(missing_text="–").tab_source_note(note).opt_css(PAPER)
     return shown.tab_options(
         data_row_padding="3px", table_font_size="0.9rem", row_group_font_weight="bold", source_notes_font_size="0.8rem"
     )

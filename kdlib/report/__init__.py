@@ -1,10 +1,14 @@
-"""Notebooks executed and rendered to self-contained HTML, and the index of what was made.
+"""Notebooks executed and rendered to self-contained HTML, and the pages that list what was made.
 
-Light at import: papermill and nbconvert, which take seconds, are imported when a notebook is executed.
+Light at import: papermill and nbconvert, which take seconds, are imported when a notebook is executed, and neither is
+needed to check a notebook's parameters or to train what it declares.
 """
 
-from kdlib.report.execute import execute, main
-from kdlib.report.parameters import check, check_parameters, declared
+from kdlib.report.declaration import train
+from kdlib.report.execute import main
+from kdlib.report.index import write_indexes
+from kdlib.report.inside import check_parameters
+from kdlib.report.parameters import check, declared
 from kdlib.report.summary import Summary
 
-__all__ = ["Summary", "check", "check_parameters", "declared", "execute", "main"]
+__all__ = ["Summary", "check", "check_parameters", "declared", "main", "train", "write_indexes"]

@@ -18,14 +18,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 SHORT = 6  # lines of printed text that are shown; longer ones are folded
 
 
-def render(notebook: NotebookNode, facts: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def render(notebook: NotebookNode, facts: dict[str, Any], index: str = "index.html") -> tuple[str, dict[str, Any]]:
     """The page, and `facts` completed by the notebook's summary: what the index of reports joins. `facts`: study,
-    profile, date, seconds, parameters, changed (names of those that are not the notebook's own), provenance."""
+    profile, date, seconds, parameters, changed (names of those that are not the notebook's own), provenance. `index`
+    is the page to which it leads back, in the folder above."""
     markdown = Renderer()
     cells = [_cell(cell, markdown) for cell in notebook.cells]
     facts = {"title": plain_text(markdown.title) or facts["study"], **summary(notebook), **facts}
     page = template("report.html.j2").render(
         facts=facts,
+        index=index,
         title=markdown.title or facts["title"],
         cells=_captioned(cells),
         headings=[h for h in markdown.headings if h[0] <= 3],

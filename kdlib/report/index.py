@@ -1,92 +1,132 @@
-"""reports/index.html: which of the published claims hold, and every report there is, by study."""
+"""The pages that list the reports: which claims hold, and every report there is, by study.
+
+reports/index.html is committed and lists what is to be committed; reports/all.html, which git ignores, lists also the
+reports on handwritten digits and those with parameters of the user's own.
+"""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from kdlib.intervals.verdicts import NOT_MEASURED, VERDICTS
-from kdlib.store import write_atomically
+from kdlib.report.jobs import NOT_NAMED, OWN
+from kdlib.report.notebook import DEFAULT_PROFILE
+from kdlib.store import repository, write_atomically
 
+COMMITTED, ALL = "index.html", "all.html"
 NEAREST = ("paper", "cifar_gpu", "cifar_cpu")  # profiles by nearness to the sources' own settings; then all others
-NAMES = {
-    "imbalance_kd_calibration": "Imbalance, distillation and calibration",
-    "augmentation_ensemble": "Ensembles over augmentations",
-    "label_enhancement": "Label enhancement",
-    "alpha_temperature_grid": "Alpha and temperature",
-    "compact_student": "A compact student",
-}
 
 
-def write_index(reports: Path) -> Path:
-    """Joins <reports>/<profile>/<study>.json beside its .html and the published claims; returns the index."""
+def write_indexes(reports: Path | None = None, made: Iterable[Path] | None = None) -> Path:
+    """Renders the pages and returns the one that lists all reports. The committed one is left alone where none of the
+    reports `made` (None: any) stands on it."""
+    reports = reports or repository() / "reports"
+    if made is None or any(not is_local(page) for page in made):
+        write_index(reports / COMMITTED, [facts for facts in read(reports) if not facts["local"]])
+    return write_index(reports / ALL, read(reports))
+
+
+def write_index(page: Path, made: list[dict]) -> Path:
+    """Joins the facts of reports with the published studies and their claims."""
     from kdlib.report.html import template
     from kdlib.studies import published
 
-    every, claims = read(reports), published("claims")
-    made = [facts for facts in every if not facts.get("method")]
-    studies = []
-    for study in dict.fromkeys([*claims["study"], *(facts["study"] for facts in made)]):
-        own = sorted((facts for facts in made if facts["study"] == study), key=lambda facts: nearness(facts["profile"]))
-        board = scoreboard(claims[claims["study"] == study].to_dict("records"), own)
-        name = NAMES.get(study, study.replace("_", " ").capitalize())
-        studies.append({"id": study, "name": name, "reports": own, "claims": board})
-    index = reports / "index.html"
-    page = template("index.html.j2").render(
-        studies=studies,
-        number=sum(len(study["claims"]) for study in studies),
-        lines=[line for study in studies for claim in study["claims"] for line in claim["lines"]],
+    claims, studied = published("claims"), [facts for facts in made if not facts.get("method")]
+    known = [
+        study(row["study"], row["title"], claims[claims["study"] == row["study"]].to_dict("records"), studied)
+        for row in published("studies").to_dict("records")
+    ]
+    names = sorted({facts["study"] for facts in studied} - {entry["id"] for entry in known})
+    html = template("index.html.j2").render(
+        studies=known,
+        own=[study(name, None, [], studied) for name in names],
+        number=sum(len(entry["claims"]) for entry in known),
+        lines=[line for entry in known for claim in entry["claims"] for line in claim["lines"]],
         verdicts=VERDICTS,
-        methods=methods(every),
+        methods=methods(made),
     )
-    write_atomically(index, lambda file: file.write(page.encode()))
-    return index
+    write_atomically(page, lambda file: file.write(html.encode()))
+    return page
+
+
+def study(name: str, title: str | None, claims: list[dict], made: list[dict]) -> dict[str, Any]:
+    """A study with its reports, the nearest to the source first, and its claims. One without published claims is the
+    user's own: `title` None, and handwritten digits may decide what it claims."""
+    own = sorted((facts for facts in made if facts["study"] == name), key=nearness)
+    title = title or own[0]["title"]
+    return {"id": name, "name": title, "reports": own, "claims": scoreboard(claims, own)}
+
+
+def is_local(page: Path) -> bool:
+    """Whether git ignores a report: one on handwritten digits, or with parameters of the user's own."""
+    return page.parent.name == DEFAULT_PROFILE or OWN in page.stem
 
 
 def read(reports: Path) -> list[dict]:
     """What the reports' JSON files say; `link` and `picture` are relative to the index."""
-    found = []
-    for page in sorted(reports.glob("*/*.html")):
-        if page.with_suffix(".json").exists():
-            picture = page.with_suffix(".png")
-            links = {"link": page, "picture": picture if picture.exists() else None}
-            links = {name: path and path.relative_to(reports).as_posix() for name, path in links.items()}
-            facts = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
-            found.append(facts | links | {"small": small(facts)})
-    return found
+    pages = [page for page in sorted(reports.glob("*/*.html")) if page.with_suffix(".json").exists()]
+    return [_facts(page, reports) for page in pages]
+
+
+def _facts(page: Path, reports: Path) -> dict:
+    facts = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    picture = page.with_suffix(".png")
+    return facts | {
+        "link": page.relative_to(reports).as_posix(),
+        "picture": picture.relative_to(reports).as_posix() if picture.exists() else None,
+        "local": is_local(page),
+        "other": {name: facts["parameters"].get(name) for name in _adjusted(facts)},
+        "small": small(facts),
+    }
+
+
+def _adjusted(facts: dict) -> list[str]:
+    return [name for name in facts.get("adjusted", ()) if name not in NOT_NAMED]
+
+
+def nearness(facts: dict) -> tuple:
+    """Sorts reports: the profile nearest to the source first and digits last; with other parameters after all else."""
+    profile = None if _adjusted(facts) and facts["profile"] != DEFAULT_PROFILE else facts["profile"]
+    place = {name: number for number, name in enumerate((*NEAREST, None, DEFAULT_PROFILE))}
+    return place.get(profile, len(NEAREST)), len(_adjusted(facts)), facts["profile"], facts["link"]
 
 
 def methods(made: list[dict]) -> list[dict]:
     """Of each report about how we measure, the nearest."""
     nearest: dict[str, dict] = {}
-    for facts in sorted(made, key=lambda facts: nearness(facts["profile"])):
+    for facts in sorted(made, key=nearness):
         if facts.get("method"):
             nearest.setdefault(facts["study"], facts)
     return list(nearest.values())
 
 
-def nearness(profile: str) -> tuple[int, str]:
-    """Sorts profiles, the nearest to the source first and digits last."""
-    place = {name: number for number, name in enumerate((*NEAREST, None, "digits"))}
-    return place.get(profile, len(NEAREST)), profile
-
-
 def small(facts: dict) -> bool:
     """Whether a report is of smaller scale than the sources: of its parameters, only `budget` may differ."""
-    return facts["profile"] != NEAREST[0] or bool({*facts.get("adjusted", ())} - {"budget"})
+    return facts["profile"] != NEAREST[0] or bool(_adjusted(facts))
+
+
+def on_digits(facts: dict) -> bool:
+    """By the data of its rows; by its profile where they do not say."""
+    data = {row["data"] for row in facts.get("rows", ()) if row.get("data")}
+    return (data or {facts["profile"]}) == {DEFAULT_PROFILE}
 
 
 def scoreboard(claims: list[dict], reports: list[dict]) -> list[dict]:
     """The published claims of a study, then those that only its reports know, each with `lines`: the verdict, its
     evidence, `scope`, `profile` and whether that is `small`, one line for each scope that is decided apart.
 
-    A line is of the first of the `reports`, nearest first, that measured it; digits never decide.
+    A line is of the first of the `reports`, nearest first, that measured it; digits never decide a published claim.
     """
     board = {claim["id"]: claim | {"lines": {}} for claim in claims}
+    published = set(board)
     for facts in reports:
         for row in facts.get("verdicts", ()):
-            claim = board.setdefault(row.get("id", row["claim"]), {"claim": row["claim"], "lines": {}})
+            name = row.get("id") or row["claim"]
+            claim = board.setdefault(name, {"id": row.get("id"), "claim": row["claim"], "lines": {}})
             line = {"scope": "", "evidence": "", **row, "profile": facts["profile"], "small": small(facts)}
-            if facts["profile"] == "digits":
-                line |= {"verdict": NOT_MEASURED, "evidence": "handwritten digits never decide a claim"}
+            if name in published and on_digits(facts):
+                line |= {"verdict": NOT_MEASURED, "evidence": "handwritten digits never decide a published claim"}
             before = claim["lines"].get(line["scope"])
             if before is None or before["verdict"] == NOT_MEASURED != line["verdict"]:
                 claim["lines"][line["scope"]] = line

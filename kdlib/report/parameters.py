@@ -1,27 +1,23 @@
 """A notebook's parameters: what its `parameters` cell declares, and whether what is given fits.
 
-The cell is plain `name = literal  # meaning` lines; an annotation (`budget: float | None = None`) says the type where
-the default alone cannot. Nothing is executed: the cell is read as text.
+The cell is plain `name = literal  # meaning` lines; an annotation says the type where the default alone cannot, and a
+default of None also allows none (`budget: float = None`; papermill does not read `float | None`). Nothing is executed:
+the cell is read as text.
 """
 
 import ast
 import contextlib
 import json
 import math
-import re
-import sys
 import types
 import typing
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kdlib.registry import KdlibError, unknown
+from kdlib.report.notebook import code_cells, only
 
-INJECTED = "# Parameters\n"  # papermill's own first line of the cell that it puts behind the parameters cell
 _ANNOTATIONS = {t.__name__: t for t in (int, float, str, bool, list, dict)} | {"Any": Any}
 
 
@@ -41,14 +37,7 @@ class Parameter:
 def declared(notebook: Path) -> dict[str, Parameter]:
     """The parameters of a notebook file by name, in the order of its cell. KdlibError where it has no such cell."""
     notebook = Path(notebook)
-    try:
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    except (ValueError, KeyError, TypeError):
-        raise KdlibError(f"{notebook} cannot be read as a notebook: restore it from git or save it anew.") from None
-    tagged = [c for c in cells if "parameters" in c.get("metadata", {}).get("tags", ())]
-    if len(tagged) != 1:
-        raise KdlibError(f"{notebook.name} has {len(tagged)} cells tagged `parameters`: it needs exactly one.")
-    return parse("".join(tagged[0]["source"]), notebook.stem)
+    return parse(only(code_cells(notebook), "parameters", notebook.name).source, notebook.stem)
 
 
 def parse(source: str, where: str = "the parameters cell") -> dict[str, Parameter]:
@@ -70,6 +59,7 @@ def _parameter(statement: ast.stmt, lines: list[str]) -> Parameter:
     kind = kind_of(default)
     if annotated:
         kind = eval(ast.unparse(statement.annotation), {"__builtins__": {}}, _ANNOTATIONS)
+        kind = kind | None if default is None and kind is not Any else kind
         default = fit(default, kind, target.id)
     # Columns of the syntax tree count bytes.
     behind = lines[statement.end_lineno - 1].encode()[statement.end_col_offset :].decode()
@@ -94,10 +84,11 @@ def check(notebook: Path, given: dict[str, Any]) -> dict[str, Any]:
     """`given` in the declared types (an int where a float is declared becomes one); KdlibError on a name that the
     notebook does not have, with the nearest that it has, and on a value of another type."""
     known = declared(notebook)
-    return {name: _fitted(name, value, known, Path(notebook).stem) for name, value in given.items()}
+    return {name: fitted(name, value, known, Path(notebook).stem) for name, value in given.items()}
 
 
-def _fitted(name: str, value: Any, known: dict[str, Parameter], where: str) -> Any:
+def fitted(name: str, value: Any, known: dict[str, Parameter], where: str) -> Any:
+    """`value` in the type that the parameter `name` has among the `known` ones, which are those of `where`."""
     if name not in known:
         raise KdlibError(unknown(f"parameter of {where}", name, known))
     return fit(value, known[name].kind, name, known[name].default)
@@ -142,76 +133,3 @@ def _say(kind: Any, plural: int = 0) -> str:
     if (typing.get_origin(kind) or kind) is list:
         return f"{'lists' if plural else 'a list'} of {_say((*typing.get_args(kind), Any)[0], plural=1)}"
     return _WORDS[typing.get_origin(kind) or kind][plural]
-
-
-def check_parameters() -> None:
-    """Checks a notebook's parameters from inside: its second cell, for those who call papermill themselves, which only
-    warns of an unknown name. KdlibError as from `check`; nothing happens outside IPython.
-
-    The kernel knows neither cell tags nor the file, but it keeps every executed cell's source: cells of nothing but
-    `name = literal` declare, and papermill's begins with its own comment.
-    """
-    ipython = sys.modules.get("IPython")
-    shell = ipython and ipython.get_ipython()
-    if shell is None:
-        return
-    known: dict[str, Parameter] = {}
-    injected: list[str] = []
-    for source in shell.history_manager.input_hist_raw:
-        if source.startswith(INJECTED):
-            injected += [
-                node.id for node in ast.walk(ast.parse(source)) if isinstance(getattr(node, "ctx", None), ast.Store)
-            ]
-        else:
-            with contextlib.suppress(KdlibError):
-                known |= parse(source)
-    for name in {**known, **dict.fromkeys(injected)}:
-        _fitted(name, shell.user_ns.get(name), known, "this notebook")
-
-
-# Values from text -----------------------------------------------------------------------------------------------------
-
-
-class _Yaml(yaml.SafeLoader):
-    """YAML 1.2's core schema, where 1e-3 is a number, `no` is a text and 010 is ten; PyYAML reads 1.1."""
-
-    yaml_implicit_resolvers = {}
-
-
-for _tag, _pattern, _first in [
-    ("null", r"~|null|Null|NULL|None|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan", list("-+.0123456789")),
-]:
-    _Yaml.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
-_Yaml.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
-
-
-def from_arguments(arguments: Iterable[str]) -> dict[str, Any]:
-    """["epochs=3", "alphas=[0.1, 0.5]"] as a dict of values."""
-    given = {}
-    for argument in arguments:
-        name, equals, text = argument.partition("=")
-        if not (equals and name.strip().isidentifier()):
-            raise KdlibError(f"'{argument}' sets no parameter: write NAME=VALUE, such as -p epochs=3.")
-        given[name.strip()] = _load(text, f"The value of '{name.strip()}'")
-    return given
-
-
-def from_file(path: Path) -> dict[str, Any]:
-    """A profile's values."""
-    values = _load(path.read_text(encoding="utf-8"), f"The profile {path}")
-    if not isinstance(values or {}, dict):
-        raise KdlibError(f"The profile {path} is no mapping: write `name: value` lines.")
-    return values or {}
-
-
-def _load(text: str, what: str) -> Any:
-    try:
-        return yaml.load(text, _Yaml)
-    except yaml.YAMLError as error:
-        reason = getattr(error, "problem", None) or "no YAML"
-        raise KdlibError(
-            f"{what} cannot be read ({reason}): write it as YAML, such as 3, 1e-3, false or [0.1, 0.5]."
-        ) from None

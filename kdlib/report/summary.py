@@ -24,7 +24,9 @@ class Summary:
     `headline` maps a few words to a figure with its unit ({"best student": "97.4 %"}); `scale` says in one line what
     was trained (data, epochs, repeats); `measured` is (runs with a record, runs asked for). `rows`, `published` and
     `verdicts` are data frames or lists of dicts; a verdict has at least "claim" and "verdict", one of VERDICTS.
-    `picture` is the matplotlib figure that the index shows; `caption` says what to see in it.
+    `picture` is the matplotlib figure that the index shows; `caption` says what to see in it. `made` says where the
+    runs come from: "runs" (how many), "hours" of training, "seeds", "hardware" and "revisions" (lists), and the
+    fingerprints of their "data" by name.
     `method`: it is of how we measure, not of a source's claims, and the index links it as such.
     """
 
@@ -37,6 +39,7 @@ class Summary:
     verdicts: Any = ()
     picture: Any = None
     caption: str = ""
+    made: dict[str, Any] = field(default_factory=dict)
     method: bool = False
 
     def __post_init__(self):

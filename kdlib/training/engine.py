@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import pandas as pd
 import torch
 
+from kdlib import cells
 from kdlib.registry import KdlibError, Stopped
 from kdlib.run import Run, coerce
 from kdlib.store import Store, tables
@@ -38,6 +39,7 @@ def train(
     stop button and SIGTERM save what was reached: Stopped (a KeyboardInterrupt) says how far that is. Raises KdlibError
     on bad arguments, before any work.
     """
+    cells.say_if_outdated()
     runs = _runs(runs)
     budget, threads = _at_least(0, budget, float, "budget"), _at_least(1, threads, int, "threads")
     device = _device(device)

@@ -1,6 +1,14 @@
-"""Study A: which way to distil, label objective and mixup make a small network accurate and honest on a long tail?"""
+"""Study A: which way to distil, label objective and mixup make a small network accurate and honest on a long tail?
 
-from kdlib.studies.imbalance_kd_calibration import rules  # noqa: F401  (ties its rules to the claims)
-from kdlib.studies.imbalance_kd_calibration.rows import KD, OBJECTIVES, Row, study
+Its rows are declared without loading its rules and tables, nor torch.
+"""
 
-__all__ = ["KD", "OBJECTIVES", "Row", "study"]
+from kdlib import lazy
+
+_HOMES = {
+    "KD": "rows",
+    "OBJECTIVES": "rows",
+    "Row": "rows",
+    "study": "rules",  # which ties its rules to the claims
+}
+__getattr__, __dir__, __all__ = lazy.door(__name__, _HOMES)
