@@ -8,7 +8,6 @@ from IPython.display import HTML
 
 from kdlib.plots.parts import level
 
-ONE_LINE = ".gt_table .gt_row, .gt_table .gt_col_heading { white-space: nowrap; }"  # a rule, not a style per cell
 # great_tables sets the colour of a table's text, and JupyterLab that of its rows, both for their own ground: where the
 # theme is dark, dark letters would stand on dark rows.
 PAPER = ".gt_table tr { background-color: #FFFFFF !important; color: #333333 !important; }"
@@ -23,7 +22,7 @@ def table(frame: pd.DataFrame, note: str, digits: dict[str, int] | None = None, 
     """
     frame = frame.assign(**{column: frame[column].map(level) for column in frame.select_dtypes(bool)})
     shown = _plain(frame, note, group).tab_spanner_delim(": ")
-    shown = shown.opt_css(ONE_LINE)
+    shown = shown.tab_style(style.css("white-space: nowrap"), [loc.body(), loc.column_labels()])
     for column in frame.select_dtypes("number"):
         shown = shown.fmt_number(columns=column, decimals=(digits or {}).get(column, 2))
     return shown
