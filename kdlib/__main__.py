@@ -122,9 +122,8 @@ def data(names: Annotated[list[str] | None, typer.Argument(help="Data sets; all 
     print("\n".join(map(kdlib.data.describe, names)) if names else kdlib.data.overview())
 
 
-@app.command()
+@app.command(help=f"Measure kdlib against the usual way, as ratios within one run.\n\n{kdlib.bench.overview()}")
 def bench(names: Annotated[list[str] | None, typer.Argument(help="Benches; all of them if none.")] = None):
-    """Measure kdlib against the usual way, as ratios within one run."""
     kdlib.bench.main(names)
 
 

@@ -14,12 +14,13 @@ torch and numpy are imported late, because a run's key reads these tables.
 
 from kdlib.registry import Registry
 
-augmentations = Registry("augmentation")
-mixings = Registry("mixing")
+augmentations = Registry("augmentation", __name__)
+mixings = Registry("mixing", __name__)
 
 
 @augmentations.register("none", version=1)
 def none(images, draw, flip):
+    """Images as they are."""
     return images
 
 
@@ -44,12 +45,13 @@ def standard(images, draw, flip):
 
 @mixings.register("none", version=1)
 def unmixed(images, key, alpha):
+    """Each image for itself."""
     return images, [(slice(None), None)]
 
 
 @mixings.register("mixup", version=1)
 def mixup(images, key, alpha):
-    """lam x + (1 - lam) x' with another image x' (Zhang et al. 2018), lam ~ Beta(alpha, alpha) once a batch.
+    """lam x + (1 - lam) x' with another image x' (Zhang et al. 2018), lam ~ Beta(alpha, alpha) once per batch.
 
     lam is at least 1/2: the same distribution of images, and the first one is the heavier.
     """

@@ -27,7 +27,7 @@ SCHEMA = 1  # of the records of evaluations
 
 # Functions of the members' test logits, a list of (N, K) in float64, and the labels (N,), with keyword-only parameters;
 # they return a dict of floats. Option of `register`: members=1 for what is measured on one run.
-evaluations = Registry("evaluation")
+evaluations = Registry("evaluation", __name__)
 
 
 def evaluation(name: str, runs: Run | str | Iterable[Run | str], store: Store | None = None, **params) -> dict:
@@ -107,7 +107,7 @@ def thirds(members: list[Tensor], labels: Tensor) -> dict[str, float]:
     whose ECE is small can still be too sure of rare classes and not sure enough of frequent ones."""
     confidence, answer = members[0].softmax(1).max(1)
     found = {}
-    for third, classes in metrics.thirds(members[0].shape[1])._asdict().items():
+    for third, classes in metrics.scores.thirds(members[0].shape[1])._asdict().items():
         inside = (labels >= classes.start) & (labels < classes.stop)
         found[f"{third}_confidence"] = confidence[inside].mean()
         found[f"{third}_accuracy"] = (answer == labels)[inside].double().mean()

@@ -66,7 +66,7 @@ def _remedy(unpromised: list[str], promised: list[str]) -> str:
     return f"let it take all of these{', or leave out the option ' if promised else ''}{' or '.join(promised)}"
 
 
-terms = Terms("loss term")
+terms = Terms("loss term", __name__)
 
 
 def over_labels(batch, label_loss):

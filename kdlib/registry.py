@@ -7,28 +7,30 @@ kdlib.augment, kdlib.data) and are filled without importing torch, so that a run
 import ast
 import difflib
 import hashlib
-import importlib
+import html
+import importlib.util
 import inspect
 import linecache
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
-class OneLine:
-    """Shown by IPython, and so by JupyterLab and papermill, as its one sentence without a traceback."""
+class KdlibError(Exception):
+    """What a user can mend: one sentence that names the thing and the remedy; IPython, and so Jupyter and papermill, show
+    it alone, since no line of code is at fault."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
 
 
-class KdlibError(OneLine, Exception):
-    """What a user can mend: one sentence that names the thing and the remedy."""
+class Stopped(KeyboardInterrupt):
+    """Training was interrupted and has saved what was reached: how far it came, in one line also in IPython."""
 
-
-class Stopped(OneLine, KeyboardInterrupt):
-    """Training was interrupted and has saved what was reached: how far it came."""
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,49 @@ class Entry:
                 )
         return found
 
+    def call(self, takes: str, *arguments: Any, **settings: Any) -> Any:
+        """The target, called. Raises KdlibError where its signature is another; `takes` says what it should take."""
+        target = self.load()
+        try:
+            inspect.signature(target).bind(*arguments, **settings)
+        except TypeError as error:
+            raise KdlibError(f"'{self.name}' does not take what it is called with ({error}): {takes}.") from None
+        return target(*arguments, **settings)
+
+    def getdoc(self) -> str:
+        """The target's docstring, which `kdlib.terms["kd"]?` shows in IPython. Nothing is imported to read it."""
+        if callable(self.target):
+            return inspect.getdoc(self.target) or ""
+        module, attribute = self.target.split(":")
+        source = Path(importlib.util.find_spec(module).origin).read_text(encoding="utf-8")
+        found = (node for node in ast.parse(source).body if getattr(node, "name", None) == attribute)
+        return next(map(ast.get_docstring, found), None) or ""
+
+    @property
+    def summary(self) -> str:
+        """The docstring's first paragraph, as one line."""
+        return " ".join(self.getdoc().partition("\n\n")[0].split())
+
+    def shown(self) -> tuple[str, str, str, str]:
+        """Its line in a table: name, parameters with their defaults, options that are plain values, and summary."""
+        signature = inspect.signature(self.load()).parameters.values()
+        defaults = {p.name: p.default for p in signature if p.default is not inspect.Parameter.empty}
+        plain = {name: value for name, value in self.options.items() if isinstance(value, (bool, int, float, str))}
+        return self.name, _settings(defaults), _settings(plain), self.summary
+
+
+def _settings(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())
+
 
 class Registry:
-    """A table from names to entries that raises one clear sentence on an unknown name."""
+    """A table from names to entries that shows itself, and raises one clear sentence on an unknown name.
 
-    def __init__(self, kind: str):
-        self.kind = kind
+    `kind` says what an entry is, in the singular; `room` is the module whose docstring tells how to write one.
+    """
+
+    def __init__(self, kind: str, room: str = __name__):
+        self.kind, self.room = kind, room
         self._entries: dict[str, Entry] = {}
 
     def add(self, name: str, target: Callable | str, version: int | str = 1, **options: Any) -> None:
@@ -72,9 +111,14 @@ class Registry:
 
     def register(self, name: str, version: int | None = None, **options: Any) -> Callable:
         """Decorator. Without a version (a notebook cell) the hash of source and options is the version: an edited cell
-        is a new technique, and its runs are new runs. What the source calls does not count."""
+        is a new technique, and its runs are new runs. What the source calls does not count. Raises KdlibError where the
+        name is no text, or one of kdlib's own, which the studies' runs use."""
+        if not isinstance(name, str):
+            raise KdlibError(f'A {self.kind} needs a name: write register("mine") above it, with a text of yours.')
 
         def add(target: Callable) -> Callable:
+            if name in self and _ours(self[name].target) and not _ours(target):
+                raise KdlibError(f"'{name}' is kdlib's own {self.kind}: register yours under another name.")
             self.add(name, target, source_hash(target, options) if version is None else version, **options)
             return target
 
@@ -88,6 +132,42 @@ class Registry:
 
     def __iter__(self):
         return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {', '.join(self)}"
+
+    def __repr__(self) -> str:
+        return "\n".join(_paragraph(*entry.shown()) for entry in self._entries.values())
+
+    def _repr_html_(self) -> str:
+        rows = [_row("td", entry.shown()) for entry in self._entries.values()]
+        return f"<table>{_row('th', (self.kind, 'parameters', 'options', 'what it is'))}{''.join(rows)}</table>"
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
+    def getdoc(self) -> str:
+        """What `kdlib.terms?` shows in IPython: what there is, and how to write another."""
+        return f"{self!r}\n\n{inspect.getdoc(importlib.import_module(self.room))}"
+
+
+def _paragraph(name: str, parameters: str, options: str, summary: str) -> str:
+    about = textwrap.fill(summary, 100, initial_indent="    ", subsequent_indent="    ")
+    return f"{name}({parameters})  {options}".rstrip() + f"\n{about}".rstrip()
+
+
+def _row(cell: str, texts: Iterable[str]) -> str:
+    """A row of an HTML table, in whatever colours its page has."""
+    cells = [f'<{cell} style="text-align: left">{html.escape(text)}</{cell}>' for text in texts]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _ours(target: Callable | str) -> bool:
+    module = target if isinstance(target, str) else getattr(target, "__module__", None) or ""
+    return module.startswith("kdlib.")
 
 
 def unknown(kind: str, name: str, known) -> str:

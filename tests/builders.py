@@ -3,7 +3,7 @@
 import numpy as np
 
 from kdlib import metrics
-from kdlib.metrics.bootstrap import REPLICATES
+from kdlib.metrics.resampling import REPLICATES, bootstrap_scores
 
 # What the draw of the test images does to every network alike: all are measured on the same ones.
 TEST_IMAGES = np.random.default_rng(0).normal(0, 0.004, REPLICATES)
@@ -48,8 +48,11 @@ def measured(logits, labels, **fields):
     bins = metrics.reliability(probs, labels)._asdict()
     return record(raw["accuracy"], raw["ece"], **fields) | {
         "metrics": {"last": {"raw": raw, "held_out": {"accuracy": raw["accuracy"]}}},
-        "bootstrap": metrics.bootstrap_scores(logits, labels),
-        "reliability": {
-            name: [v if v == v else None for v in column] for name, column in bins.items()
-        },  # no NaN in JSON
+        "bootstrap": bootstrap_scores(logits, labels),
+        "reliability": {name: _without_nan(column.tolist()) for name, column in bins.items()},
     }
+
+
+def _without_nan(values):
+    """As in JSON, which has no NaN."""
+    return [None if value != value else value for value in values]

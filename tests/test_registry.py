@@ -1,6 +1,8 @@
 """The tables of names, and versions from source."""
 
 import hashlib
+import importlib
+import inspect
 import json
 import subprocess
 import sys
@@ -139,7 +141,7 @@ def test_parameters_are_the_keyword_only_ones():
     assert kdlib.terms["cross_entropy"].parameters == {}
 
 
-@pytest.mark.parametrize("table", ["networks", "terms", "augmentations", "datasets"])
+@pytest.mark.parametrize("table", ["networks", "terms", "augmentations", "mixings", "datasets", "evaluations"])
 def test_an_unknown_name_gets_the_nearest_and_all(table):
     table = getattr(kdlib, table)
     name = next(iter(table))
@@ -151,3 +153,85 @@ def test_an_unknown_name_gets_the_nearest_and_all(table):
 
 def test_a_name_near_to_none_gets_all():
     assert unknown("fruit", "zzz", ["apple", "pear"]) == "Unknown fruit 'zzz': Known: apple, pear."
+
+
+# How tables show themselves ------------------------------------------------------------------------------------------
+
+TABLES = ["networks", "terms", "augmentations", "mixings", "datasets", "evaluations"]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_says_what_each_of_its_entries_is(name):
+    table = getattr(kdlib, name)
+    shown = repr(table)
+    assert len(table) == len(list(table)) > 0
+    for entry in (table[name] for name in table):
+        assert f"{entry.name}(" in shown and len(entry.summary) > 10, f"'{entry.name}' has no docstring"
+    assert all(len(line) <= 120 for line in shown.splitlines())
+    room = importlib.import_module(table.room)
+    assert getattr(room, name) is table and inspect.getdoc(room) in table.getdoc()
+
+
+def test_a_table_shows_parameters_options_and_summary():
+    assert "kd(temperature=4.0)  teacher=True\n    Knowledge distillation with its factor T^2" in repr(kdlib.terms)
+    assert "cnn2(width=None)\n" in repr(kdlib.networks) and "resnet20()  depth=20\n" in repr(kdlib.networks)
+    assert "digits()  num_classes=10, channels=1, size=8" in repr(kdlib.datasets)
+    assert str(kdlib.mixings) == "mixing: none, mixup"
+    assert kdlib.terms["kd"].getdoc().startswith("Knowledge distillation")
+
+
+def documented(x, *, a="<"):
+    """Is <it>
+    in two lines.
+
+    More.
+    """
+
+
+def test_a_table_in_a_notebook_takes_the_colours_of_its_theme():
+    table = Registry("thing")
+    table.register("mine", version=1, size=3)(documented)
+    row = "<td>mine</td><td>a=&#x27;&lt;&#x27;</td><td>size=3</td><td>Is &lt;it&gt; in two lines.</td>"
+    shown = table._repr_html_().replace(' style="text-align: left"', "")
+    assert shown.count("<tr>") == 2 and f"<tr>{row}</tr>" in shown
+    assert "color" not in shown and "style" not in shown
+
+
+def test_the_names_of_loss_terms_are_shown_without_torch():
+    code = "import sys, kdlib; repr(kdlib.terms), kdlib.networks['cnn2'].summary; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "torch" not in done.stdout.split()
+
+
+def test_names_are_completed_and_help_is_shown_in_a_notebook():
+    complete = """
+from IPython.core.completer import provisionalcompleter
+def completed(text):
+    with provisionalcompleter():
+        return sorted(c.text for c in shell.Completer.completions(text, len(text)))
+"""
+    shown = """
+import __main__; shell = get_ipython()
+completed('kdlib.terms["k') + completed("kdlib.mix") + [shell.inspector.info(kdlib.terms)["docstring"][:15]]
+"""
+    _, found = in_a_notebook(complete, shown)
+    assert found == ["kd", "mixings", "cross_entropy()"]
+
+
+def test_a_name_that_is_none_gets_one_sentence():
+    with pytest.raises(KdlibError, match=r'A loss term needs a name: write register\("mine"\) above it'):
+        kdlib.terms.register(function)
+
+
+def test_a_cell_may_run_again_but_none_takes_the_name_of_one_of_ours():
+    ours, again = in_a_notebook(LOSS.replace('"mine"', '"kd"'), LOSS + LOSS)
+    assert "'kd' is kdlib's own loss term: register yours under another name." in ours
+    assert len(again) == 16
+
+
+def test_what_does_not_take_what_it_is_called_with_gets_one_sentence():
+    table = Registry("thing")
+    table.add("it", function)
+    assert table["it"].call("a thing takes x", 3) == 3
+    with pytest.raises(KdlibError, match=r"'it' does not take .*'x'\): a thing takes x"):
+        table["it"].call("a thing takes x")

@@ -17,6 +17,7 @@ def _digits(split):
 
 
 def images_of(split, root):
+    """The first of the handwritten digits."""
     return _digits(split)
 
 

@@ -7,7 +7,7 @@ A bench is a function without required parameters that returns a kdlib.bench.mea
 
 from kdlib.registry import Registry
 
-benches = Registry("bench")
+benches = Registry("bench", __name__)
 benches.add("grid", "kdlib.bench.grid:grid")
 benches.add("students", "kdlib.bench.students:students")
 benches.add("study", "kdlib.bench.students:study")
@@ -15,6 +15,11 @@ benches.add("crop_flip", "kdlib.bench.crop_flip:crop_flip")
 benches.add("step", "kdlib.bench.step:step")
 benches.add("crd", "kdlib.bench.crd:crd")
 benches.add("import", "kdlib.bench.imports:imports")
+
+
+def overview() -> str:
+    """Each bench and what it measures, a paragraph per bench; nothing is imported to say it."""
+    return "\n\n".join(f"{name}: {benches[name].summary}" for name in benches)
 
 
 def main(names: list[str] | None = None) -> None:

@@ -34,12 +34,12 @@ def crop_flip(batch: int = 128, steps: int = 20, rounds: int = 5) -> Result:
         usual=usual_ms,
         ours=ours_ms,
         unit=f"ms a batch of {batch} on one core",
-        limit=f"passes over memory, a few a batch; nothing is left that is done image by image. Our time goes to "
+        limit=f"passes over memory, a few per batch; nothing is left that is done image by image. Our time goes to "
         f"{shares(parts)}.",
         details=(
             f"from stored uint8 pixels to a normalised float32 batch; {steps} batches a round, {turns}; "
             f"images: {source}",
-            f"crop and flip alone: PIL {1e3 * bare:.2f} ms, ours {1e3 * parts['crop and flip']:.2f} ms a batch, "
+            f"crop and flip alone: PIL {1e3 * bare:.2f} ms, ours {1e3 * parts['crop and flip']:.2f} ms per batch, "
             f"{bare / parts['crop and flip']:.1f} x.",
             f"the usual way: {1e3 * batch / usual_ms:.0f} images/s on one core; ours: {1e3 * batch / ours_ms:.0f}.",
         ),
@@ -47,7 +47,7 @@ def crop_flip(batch: int = 128, steps: int = 20, rounds: int = 5) -> Result:
 
 
 def _parts(images: Images, batch: int) -> dict[str, float]:
-    """Seconds a batch, each alone; the random numbers count as crop and flip."""
+    """Seconds per batch, each alone; the random numbers count as crop and flip."""
     index = torch.arange(batch)
     pixels = images.images[index]
 

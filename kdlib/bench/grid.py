@@ -24,7 +24,7 @@ def grid(students: int = 45, batch: int = 128, steps: int = 6, rounds: int = 5, 
     group = Group([_run(teacher, batch, *cell) for cell in cells])
     with usual.process(torch.get_num_threads()) as call:
         alone = usual.Alone(call, group.runs[0], steps, workers)
-        turns = in_turns(rounds, alone.seconds_a_step, lambda: group.seconds_a_step() / len(cells))
+        turns = in_turns(rounds, alone.seconds_per_step, lambda: group.seconds_per_step() / len(cells))
         usual_parts = alone.parts()
     parts = group.parts()
 
@@ -43,7 +43,7 @@ def grid(students: int = 45, batch: int = 128, steps: int = 6, rounds: int = 5, 
         ),
         details=(
             f"a cell-epoch ({EPOCH:,} images): usual {minutes[0]:.3g} min, ours {minutes[1]:.3g} min in a group of "
-            f"{len(cells)}; extrapolated from {steps} steps a round, {turns}; images: {source}",
+            f"{len(cells)}; extrapolated from {steps} steps per round, {turns}; images: {source}",
             f"the usual way, {alone.speeds}. {usual_parts}. Not counted: start-up of its process.",
         ),
     )

@@ -17,7 +17,7 @@ print(*(b - a for a, b in zip(clock, clock[1:])))
 
 
 def imports(repeats: int = 5) -> Result:
-    """Seconds, each in a new process."""
+    """Seconds that `import kdlib` takes beside `import torch`, each in a new process."""
     runs = [
         subprocess.run([sys.executable, "-c", PROBE], capture_output=True, encoding="utf-8", check=True).stdout.split()
         for _ in range(repeats)

@@ -44,9 +44,9 @@ class Group:
         taught_by = {t.key: t for r in self.runs for t in r.teachers}
         self.teachers = {key: ready_to_teach(run, self.images) for key, run in taught_by.items()}
         self.epochs = train_epochs(self.learners, self.teachers, self.images, self.pool)
-        self.seconds_a_step()  # the first epoch also takes gradient norms: it does not count
+        self.seconds_per_step()  # the first epoch also takes gradient norms: it does not count
 
-    def seconds_a_step(self) -> float:
+    def seconds_per_step(self) -> float:
         """Of the whole group, from the next epoch of the training loop."""
         with intra_op(self.threads):
             start = time.perf_counter()
@@ -63,7 +63,7 @@ class Group:
             return seconds(lambda: self._teach(batch))
 
     def parts(self, repeats: int = 5) -> dict[str, float]:
-        """Seconds a step of what it is made of, each alone."""
+        """Seconds per step of what it is made of, each alone."""
         batch = next(self.images.batches(0))
         with intra_op(self.threads):
             outputs = self._teach(batch)

@@ -29,7 +29,7 @@ def step(batch: int = 128, steps: int = 5, rounds: int = 5, teacher: str = "resn
     group = Group([run])
     with usual.process(torch.get_num_threads()) as call:
         turns = in_turns(
-            rounds, lambda: call(usual.step_seconds, run, steps * batch, steps, None), group.seconds_a_step
+            rounds, lambda: call(usual.step_seconds, run, steps * batch, steps, None), group.seconds_per_step
         )
     usual_ms, ours_ms = 1e3 * median(turns.usual), 1e3 * median(turns.ours)
     return Result(
@@ -38,14 +38,14 @@ def step(batch: int = 128, steps: int = 5, rounds: int = 5, teacher: str = "resn
         target=1.3,
         usual=usual_ms,
         ours=ours_ms,
-        unit=f"ms a step, batch {batch}",
+        unit=f"ms per step, batch {batch}",
         limit=(
             "both sides compute the same convolutions; ours gain by channels_last, fused SGD and BatchNorm folded "
             f"into the teacher. Our time goes "
             f"to {shares(group.parts())}."
         ),
         details=(
-            f"{teacher} -> resnet20; {steps} steps a round, {turns}; images: {source}",
+            f"{teacher} -> resnet20; {steps} steps per round, {turns}; images: {source}",
             f"the usual way: {1e3 * batch / usual_ms:.0f} images/s with batches for nothing; "
             f"ours: {1e3 * batch / ours_ms:.0f} images/s with new crops.",
         ),

@@ -40,7 +40,7 @@ def students(
     group = Group([taught(seed=seed) for seed in range(count)])
     with usual.process(torch.get_num_threads()) as call:
         alone = usual.Alone(call, group.runs[0], steps, workers)
-        turns = in_turns(rounds, alone.seconds_a_step, lambda: group.seconds_a_step() / count)
+        turns = in_turns(rounds, alone.seconds_per_step, lambda: group.seconds_per_step() / count)
         usual_parts = alone.parts()
     parts = group.parts(repeats=2)
     usual_ms, ours_ms = 1e3 * median(turns.usual), 1e3 * median(turns.ours)
@@ -57,7 +57,7 @@ def students(
         ),
         details=(
             f"{teacher} -> {count} x {student} at {SIDE} x {SIDE}, batch {batch} (the study's: 128); "
-            f"steps a round: {steps}; {turns}; images: {source}",
+            f"steps per round: {steps}; {turns}; images: {source}",
             f"the usual way, {alone.speeds}. {usual_parts}. Ours: {1e3 * batch / ours_ms:.0f} images/s of one student. "
             "Not counted: start-up of its process.",
         ),
@@ -73,39 +73,43 @@ def study(
     images: int = IMAGES,
     teacher: str = "resnet20",
 ) -> Result:
-    """Study A at 16 x 16: 128 resnet8 students, 8 twins without teacher and 8 resnet20 teachers, trained too; its
-    controls and repeats apart.
+    """Study A at 16 x 16: 128 resnet8 students, 8 baselines and 8 resnet20 teachers, trained too.
 
-    Costs of one step, added up by how many runs there are of each kind. Our group has the students and twins of
-    `objectives` label objectives out of 4, and all of their teachers.
+    Its ablations and repeats are not counted. Costs of one step, added up by how many runs there are of each kind. Our
+    group has the students and baselines of `objectives` label objectives out of 4, and all of their teachers.
     """
     source = sample(images)
-    students, twins, teachers = half(objectives, batch, teacher)
+    students, baselines, teachers = half(objectives, batch, teacher)
     times = OBJECTIVES / objectives
-    group, teachers_group = Group(students + twins, steps), Group(teachers, steps)
+    group, teachers_group = Group(students + baselines, steps), Group(teachers, steps)
 
     def our_half() -> float:
         teaching = group.teaching_seconds()
-        return teaching + times * (group.seconds_a_step() - teaching)
+        return teaching + times * (group.seconds_per_step() - teaching)
 
     with usual.process(torch.get_num_threads()) as call:
         kinds = {method.name: [r for r in students if method in r.objective] for method in METHODS}
-        kinds |= {"twin": twins, "teacher": teachers}
+        kinds |= {"baseline": baselines, "teacher": teachers}
         alone = {kind: usual.Alone(call, runs[0], steps, workers, images) for kind, runs in kinds.items()}
         one_teacher = alone.pop("teacher")
 
         def usual_half() -> float:
-            return times * sum(len(kinds[kind]) * one.seconds_a_step() for kind, one in alone.items())
+            return times * sum(len(kinds[kind]) * one.seconds_per_step() for kind, one in alone.items())
+
+        def usual_teachers() -> float:
+            return len(teachers) * one_teacher.seconds_per_step()
 
         learning = in_turns(rounds, usual_half, our_half)
-        training = in_turns(rounds, lambda: len(teachers) * one_teacher.seconds_a_step(), teachers_group.seconds_a_step)
+        training = in_turns(
+            rounds, lambda: len(teachers) * one_teacher.seconds_per_step(), teachers_group.seconds_per_step
+        )
         usual_parts = alone[KD.name].parts()
     parts = group.parts()
     usual_step, our_step = (median(getattr(learning, s)) + median(getattr(training, s)) for s in ("usual", "ours"))
     studying = times * parts["students"]
     spent = {"training teachers": median(training.ours), "teachers' forward": parts["teacher"]}
-    spent |= {"students and twins": studying, "batches": parts["batches"]}
-    counts = [HALVES * round(n) for n in (times * len(students), times * len(twins), len(teachers))]
+    spent |= {"students and baselines": studying, "batches": parts["batches"]}
+    counts = [HALVES * round(n) for n in (times * len(students), times * len(baselines), len(teachers))]
     minutes = HALVES * EPOCHS * IMAGES / batch / 60
     return Result(
         name="study",
@@ -119,12 +123,12 @@ def study(
             f"{usual_step / our_step * sum(spent.values()) / studying:.3g} x. Our time goes to {shares(spent)}."
         ),
         details=(
-            f"{counts[0]} students resnet8, {counts[1]} twins, {counts[2]} teachers {teacher} at 16 x 16, {EPOCHS} "
-            f"epochs of {IMAGES:,} images each, batch {batch}; extrapolated from {steps} steps a round; images: "
+            f"{counts[0]} students resnet8, {counts[1]} baselines, {counts[2]} teachers {teacher} at 16 x 16, {EPOCHS} "
+            f"epochs of {IMAGES:,} images each, batch {batch}; extrapolated from {steps} steps per round; images: "
             f"{source}",
-            f"students and twins: {_ratio(learning, times * len(group.runs))}. Teachers: "
+            f"students and baselines: {_ratio(learning, times * len(group.runs))}. Teachers: "
             f"{_ratio(training, len(teachers))}.",
-            f"our group: {len(students)} students (4 methods, 4 teachers) and {len(twins)} without teacher, of the "
+            f"our group: {len(students)} students (4 methods, 4 teachers) and {len(baselines)} without teacher, of the "
             f"{times * len(group.runs):.0f} of a half; its teachers' forward passes count once a half. {PROTOCOL}",
             f"the usual way: {'; '.join(f'{kind}, {one.speeds}' for kind, one in alone.items())}; teacher, "
             f"{one_teacher.speeds}. Vanilla KD. {usual_parts}.",
@@ -133,19 +137,19 @@ def study(
 
 
 def half(objectives: int, batch: int, teacher: str) -> tuple[list[Run], list[Run], list[Run]]:
-    """Students, twins and teachers of `objectives` label objectives of the students: all 4 are half of the study."""
+    """Students, baselines and teachers of `objectives` label objectives: all 4 are half of the study."""
     make = partial(Run, data=NAME, image_size=16, epochs=ENDLESS, batch_size=batch, lr=0.01)
     teachers = [make(network=teacher, seed=seed) for seed in range(OBJECTIVES)]
-    twins = [make(network="resnet8", seed=seed) for seed in range(objectives)]
+    baselines = [make(network="resnet8", seed=seed) for seed in range(objectives)]
     students = [
         make(network="resnet8", seed=seed, teachers=(each,), objective=(LABELS, method))
         for seed in range(objectives)
         for each in teachers
         for method in METHODS
     ]
-    return students, twins, teachers
+    return students, baselines, teachers
 
 
 def _ratio(turns: Turns, runs: float) -> str:
     usual_ms, ours_ms = (1e3 * median(side) / runs for side in (turns.usual, turns.ours))
-    return f"usual {usual_ms:.3g}, ours {ours_ms:.3g} ms a run and step, {turns.ratio:.3g} x ({turns})"
+    return f"usual {usual_ms:.3g}, ours {ours_ms:.3g} ms per run and step, {turns.ratio:.3g} x ({turns})"

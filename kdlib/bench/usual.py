@@ -51,9 +51,9 @@ class Alone:
         self.timed = run, images or steps * run.batch_size, steps
         by_workers = {number: call(step_seconds, *self.timed, number) for number in workers}
         self.workers = min(by_workers, key=by_workers.get)
-        self.speeds = f"images/s by loading workers: {self._images_a_second(by_workers)}; taken: {self.workers}"
+        self.speeds = f"images/s by loading workers: {self._images_per_second(by_workers)}; taken: {self.workers}"
 
-    def seconds_a_step(self) -> float:
+    def seconds_per_step(self) -> float:
         return self.call(step_seconds, *self.timed, self.workers)
 
     def parts(self) -> str:
@@ -63,10 +63,10 @@ class Alone:
             "teacher": self.call(teacher_seconds, *self.timed),
             "student": self.call(student_seconds, *self.timed),
         }
-        return f"Its parts alone, images/s: {self._images_a_second(parts)}"
+        return f"Its parts alone, images/s: {self._images_per_second(parts)}"
 
-    def _images_a_second(self, seconds_a_batch: dict) -> str:
-        return ", ".join(f"{name}: {self.run.batch_size / s:.0f}" for name, s in seconds_a_batch.items())
+    def _images_per_second(self, seconds_per_batch: dict) -> str:
+        return ", ".join(f"{name}: {self.run.batch_size / s:.0f}" for name, s in seconds_per_batch.items())
 
 
 def step_seconds(run: Run, images: int, steps: int, workers: int | None) -> float:

@@ -1,6 +1,5 @@
 """What `python -m kdlib data` prints."""
 
-import inspect
 from pathlib import Path
 
 import torch
@@ -14,13 +13,28 @@ LAYOUTS = {layout.name: layout for layout in (sources.CIFAR10, sources.CIFAR100)
 
 
 def overview(root: str | Path | None = None) -> str:
-    """One line a data set: what it is, and where it was found. Downloads nothing."""
+    """One line per data set: what it is, and where it was found. Downloads nothing.
+
+    Raises KdlibError where the folder of data sets is a file, or may not be read.
+
+    >>> print(overview().splitlines()[1])
+    digits       10 classes, 1 x 8 x 8            The handwritten digits inside scikit-learn (Alpaydin & Kaynak 1998), \
+0..16 stretched to 0..255
+    """
     lines = [f"{name:12} {_shape(name):32} {_where(name, data_root(root))}" for name in datasets]
     return "\n".join([f"Data sets; files are looked for in {data_root(root)}.", *lines])
 
 
 def describe(name: str, root: str | Path | None = None) -> str:
-    """What was found, where, how many images a class, and the fingerprint. Downloads what is not there."""
+    """What was found, where, how many images per class, and the fingerprint. Downloads what is not there.
+
+    Raises KdlibError as `load` does.
+
+    >>> print(*describe("digits").splitlines()[2:5], sep="\\n")
+      train        1,100 images, 107 to 112 per class
+      held out     157 images, 15 to 16 per class
+      test         540 images, 52 to 55 per class
+    """
     (images, labels, class_names), (test, test_labels, _) = load(name, "train", root), load(name, "test", root)
     options = datasets[name].options
     train, held_out = held_out_split(labels, options.get("held_out"), options.get("held_out_total"))
@@ -42,7 +56,7 @@ def _shape(name: str) -> str:
 
 def _where(name: str, root: Path) -> str:
     if name not in LAYOUTS:
-        return (inspect.getdoc(datasets[name].load()) or "registered by its user").splitlines()[0].rstrip(".")
+        return (datasets[name].summary or "registered by its user").rstrip(".")
     found = [sources.find(LAYOUTS[name], split, root) for split in ("train", "test")]
     return found[0].where if all(found) else f"not here: `python -m kdlib data {name}` downloads it"
 
@@ -53,7 +67,7 @@ def _counts(labels: torch.Tensor) -> str:
     counts = torch.bincount(labels)
     low, high = int(counts.min()), int(counts.max())
     per_class = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    return f"{len(labels):,} images, {per_class} a class"
+    return f"{len(labels):,} images, {per_class} per class"
 
 
 def _few(names: list[str], shown: int = 10) -> str:

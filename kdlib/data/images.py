@@ -19,7 +19,11 @@ def load(name: str, split: str, root: str | Path | None = None) -> tuple[torch.T
 
     Returns images uint8 (N, C, H, W), labels int64 (N,) and the class names. They are looked for under `root`, else
     $KDLIB_DATA, else the user's cache, and downloaded if nothing is there. "train" includes the held-out images.
-    Raises KdlibError if they cannot be had, or a file is damaged.
+    Raises KdlibError if they cannot be had, a file is damaged, or they are not what the data set's options promise.
+
+    >>> images, labels, class_names = load("digits", "test")
+    >>> images.shape, images.dtype, class_names[labels[0]]
+    (torch.Size([540, 1, 8, 8]), torch.uint8, '7')
     """
     if split not in SPLITS:
         raise KdlibError(unknown("split", split, SPLITS))
@@ -27,7 +31,7 @@ def load(name: str, split: str, root: str | Path | None = None) -> tuple[torch.T
     def complain(trouble: str) -> KdlibError:
         return KdlibError(f"Data set '{name}', split '{split}': {trouble}.")
 
-    loaded = datasets[name].load()(split, data_root(root))
+    loaded = datasets[name].call("a data set is a function of (split, root)", split, data_root(root))
     images, labels, class_names = canonical(validated(name, loaded, complain))
     return torch.from_numpy(images), torch.from_numpy(labels), class_names
 
@@ -50,9 +54,10 @@ def validated(name: str, arrays: Arrays, complain: Callable[[str], KdlibError]) 
     num_classes, *shape = promised(name)
     try:
         images, labels, class_names = arrays
+        images, labels, class_names = np.ascontiguousarray(images), np.asarray(labels), [str(c) for c in class_names]
     except (TypeError, ValueError):
-        raise complain(f"return (images, labels, class names), not {type(arrays).__name__}") from None
-    images, labels = np.ascontiguousarray(images), np.asarray(labels)
+        form = "(images, labels, class names), the first two as one tensor or array each"
+        raise complain(f"it returns {type(arrays).__name__}; give {form}") from None
     if images.dtype != np.uint8:
         raise complain(f"images are {images.dtype}; give uint8 from 0 to 255")
     if images.ndim != 4 or list(images.shape[1:]) != shape or len(images) == 0:
@@ -64,7 +69,7 @@ def validated(name: str, arrays: Arrays, complain: Callable[[str], KdlibError]) 
         raise complain(f"a label is {wrong}; give labels from 0 to {num_classes - 1}")
     if len(class_names) != num_classes:
         raise complain(f"there are {len(class_names)} class names; give {num_classes}")
-    return images, labels.astype(np.int64), [str(c) for c in class_names]
+    return images, labels.astype(np.int64), class_names
 
 
 def promised(name: str) -> tuple[int, int, int, int]:
@@ -73,6 +78,8 @@ def promised(name: str) -> tuple[int, int, int, int]:
     for option in ("num_classes", "channels", "size"):
         if option not in options:
             raise KdlibError(f"Data set '{name}' is registered without {option}: add {option}=... to its registration.")
+        if not isinstance(options[option], int) or options[option] < 1:
+            raise KdlibError(f"Data set '{name}' has {option}={options[option]!r}: register it with a whole number.")
     return options["num_classes"], options["channels"], options["size"], options["size"]
 
 

@@ -53,9 +53,10 @@ def download(archive: type, root: Path, name: str, looked_for: list[str]) -> Non
     from torchvision.datasets.utils import download_and_extract_archive
 
     try:
+        # Unpacked elsewhere and renamed: a folder that is there is whole, also after a kill. The lock comes last: in a
+        # folder like /proc, where no file can be made, it would be waited for without end.
         root.mkdir(parents=True, exist_ok=True)
-        # Unpacked elsewhere and renamed: a folder that is there is whole, also after a kill.
-        with FileLock(root / f".{name}.lock"), tempfile.TemporaryDirectory(dir=root, prefix=".partial-") as partial:
+        with tempfile.TemporaryDirectory(dir=root, prefix=".partial-") as partial, FileLock(root / f".{name}.lock"):
             if not (root / archive.base_folder).exists():
                 download_and_extract_archive(archive.url, root, partial, archive.filename, archive.tgz_md5)
                 Path(partial, archive.base_folder).rename(root / archive.base_folder)

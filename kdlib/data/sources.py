@@ -11,7 +11,7 @@ import numpy as np
 from kdlib.data import parquet, pickles
 from kdlib.data.images import canonical
 from kdlib.data.split import held_out_split
-from kdlib.data.storage import Arrays, cached
+from kdlib.data.storage import Arrays, cached, readable
 
 DIGITS_TEST = 540  # of 1,797
 
@@ -70,14 +70,25 @@ def cifar(layout: Layout, split: str, root: Path) -> Arrays:
     if source is None:
         pickles.download(layout.archive(), root, layout.name, looked_for=parquet.patterns(layout.name, split))
         source = find(layout, split, root)
-    return cached(f"{layout.name} {split}", source.files, lambda: canonical(source.decode()))
+    with readable(layout.name):
+        return cached(f"{layout.name} {split}", source.files, lambda: canonical(source.decode()))
 
 
 def find(layout: Layout, split: str, root: Path) -> Source | None:
-    """Parquet shards, else torchvision's folder, else None; KdlibError if the first that is there lacks a file."""
+    """Parquet shards, else torchvision's folder, else None; KdlibError if the first that is there lacks a file, or one
+    may not be read."""
+    with readable(layout.name):
+        return _shards(layout, split, root) or _folder(layout, split, root)
+
+
+def _shards(layout: Layout, split: str, root: Path) -> Source | None:
     if shards := parquet.shards(root, layout.name, split):
         where = f"Parquet shards in {shards[0].parent}"
         return Source(where, shards, partial(parquet.read, shards, layout.label, layout.name))
+    return None
+
+
+def _folder(layout: Layout, split: str, root: Path) -> Source | None:
     archive = layout.archive()
     if checksums := pickles.files(archive, root, split, layout.name):
         where = f"torchvision's folder {root / archive.base_folder}"

@@ -16,14 +16,18 @@ def held_out_split(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Indices of (training, held-out) images, both sorted int64: the same for every run, repeat and machine.
 
-    Either `per_class` images of each class, or `total` images in the classes' own proportions (largest remainders);
-    0 holds none out. Raises KdlibError if a class has no image left to train on.
+    `labels` (N,). Either `per_class` images of each class, or `total` images in the classes' own proportions (largest
+    remainders); 0 holds none out. Raises KdlibError if a class has no image left to train on.
+
+    >>> train, held_out = held_out_split([0, 0, 0, 1, 1, 1], per_class=1)
+    >>> train, held_out
+    (tensor([0, 2, 3, 5]), tensor([1, 4]))
     """
     labels = np.asarray(labels)
     classes, counts = np.unique(labels, return_counts=True)
     if (per_class is None) == (total is None) or min(per_class or 0, total or 0) < 0:
         raise KdlibError(
-            f"Held-out images: {per_class} a class and {total} in all were asked for; give one of the two, 0 or more "
+            f"Held-out images: {per_class} per class and {total} in all were asked for; give one of the two, 0 or more "
             "(options held_out or held_out_total of a data set)."
         )
     quotas = _apportion(counts, total) if per_class is None else np.full(len(classes), per_class)
@@ -31,7 +35,7 @@ def held_out_split(
         if 0 < quota >= count:
             raise KdlibError(
                 f"Class {label} has {count} images, too few to hold {quota} out and train on the rest: hold out at "
-                f"most {counts.min() - 1} a class, or give more images."
+                f"most {counts.min() - 1} per class, or give more images."
             )
     lots = draws.words(len(labels), purpose, SPLIT_SEED)
     members = [np.flatnonzero(labels == label) for label in classes]
@@ -49,9 +53,12 @@ def _apportion(counts: np.ndarray, total: int) -> np.ndarray:
 
 
 def long_tailed_counts(n_max: int, num_classes: int, imbalance_factor: float) -> list[int]:
-    """Images a class of an exponential long tail (Cao et al. 2019): int(n_max * IF^(-c / (K - 1))), c = 0 .. K - 1.
+    """Images per class of an exponential long tail (Cao et al. 2019): int(n_max * IF^(-c / (K - 1))), c = 0 .. K - 1.
 
     The first class has `n_max` images, the last n_max / IF. Raises KdlibError if IF < 1 or a class would be empty.
+
+    >>> long_tailed_counts(n_max=4500, num_classes=4, imbalance_factor=100)
+    [4500, 969, 208, 45]
     """
     if not imbalance_factor >= 1:
         raise KdlibError(f"The imbalance factor is {imbalance_factor}: give 1 (balanced) or more, such as 50.")
@@ -84,7 +91,13 @@ def long_tail(labels: torch.Tensor, indices: torch.Tensor, imbalance_factor: flo
 
 
 def fingerprint(images: torch.Tensor, labels: torch.Tensor) -> str:
-    """16 hex digits of the SHA-256 of shape, pixels and labels: equal for equal data in equal order."""
+    """16 hex digits of the SHA-256 of shape, pixels and labels: equal for equal data in equal order.
+
+    `images` uint8 (N, C, H, W), `labels` int64 (N,), on the CPU.
+
+    >>> fingerprint(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))
+    'd54f7f7e300e3ac2'
+    """
     digest = hashlib.sha256(repr(tuple(images.shape)).encode())
     digest.update(np.ascontiguousarray(images.numpy()))
     digest.update(np.ascontiguousarray(labels.numpy(), dtype="<i8"))
@@ -95,6 +108,9 @@ def halve(images: torch.Tensor, image_size: int) -> torch.Tensor:
     """Square uint8 images (N, C, H, H) brought to `image_size` by means over 2 x 2 pixels, rounded half up.
 
     Raises KdlibError if halving the side never gives that size.
+
+    >>> halve(torch.tensor([[[[0, 1], [1, 1]]]], dtype=torch.uint8), image_size=1)
+    tensor([[[[1]]]], dtype=torch.uint8)
     """
     side = images.shape[-1]
     sizes = [side >> k for k in range(side.bit_length()) if side % (1 << k) == 0]

@@ -21,7 +21,7 @@ from kdlib.intervals.comparisons import Interval, TrainingNoise, training_noise
 from kdlib.intervals.measurements import Measurement, Row, measurement
 from kdlib.intervals.population import Network
 from kdlib.intervals.rivals import ESTIMATORS, Known
-from kdlib.metrics.bootstrap import image_values, resampled_mean, scores
+from kdlib.metrics.resampling import image_values, resampled_mean, scores
 from kdlib.registry import KdlibError
 
 VERSION = 1  # of what is measured: raised when an interval, a rival or the simulation gives other figures

@@ -18,7 +18,7 @@ from scipy.special import log_softmax, ndtri, softmax
 from torch import Tensor
 
 from kdlib.metrics.binned import equal_width
-from kdlib.metrics.bootstrap import scores
+from kdlib.metrics.resampling import scores
 
 IMAGES, CLASSES = 20_000, 10
 TRAINED = 20  # networks of a method, of which repeats are drawn

@@ -1,12 +1,21 @@
 """Loss functions: pure functions on tensors, one technique each; the weight of a whole term is the caller's.
 
-Every loss returns a scalar, averaged over the batch; gradients go to the student only. CRD alone has parameters and
-memory, so it is a module. Nothing here imports torch until a loss is first used.
+Every loss returns a scalar in the dtype of the logits or features, averaged over the batch; gradients go to the student
+only. CRD alone has parameters and memory, so it is a module. Labels: `labels`; a teacher's logits: `logits`; its
+features: `features` and `contrastive`.
+
+>>> import torch
+>>> from kdlib.losses import *
+>>> student, teacher, targets = torch.randn(8, 10, requires_grad=True), torch.randn(8, 10), torch.arange(8)
+>>> loss = 0.1 * cross_entropy(student, targets) + 0.9 * kd_loss(student, teacher, temperature=4.0)
+>>> loss.backward()
+
+Nothing here imports torch until a loss is first used.
 """
 
-import importlib
+from kdlib import lazy
 
-_HOME = {
+_HOMES = {
     "CRD": "contrastive",
     "adaptive_label_smoothing": "labels",
     "attention_transfer": "features",
@@ -21,16 +30,4 @@ _HOME = {
     "wsl_loss": "logits",
 }
 
-__all__ = [*_HOME]
-
-
-def __getattr__(name: str):
-    if name in _HOME:
-        return getattr(importlib.import_module(f"kdlib.losses.{_HOME[name]}"), name)
-    if name in _HOME.values():
-        return importlib.import_module(f"kdlib.losses.{name}")
-    raise AttributeError(f"module 'kdlib.losses' has no attribute '{name}'")
-
-
-def __dir__():
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy.door(__name__, _HOMES)

@@ -14,12 +14,19 @@ EPSILON = 1e-7  # in each denominator, as in the authors' code
 
 
 class CRD(nn.Module):
-    """An image's student and teacher embeddings are drawn together, away from those of images of other classes.
+    """Contrastive representation distillation (Tian et al. 2020): an image's student and teacher embeddings are drawn
+    together, away from those of images of other classes.
 
     Features (B, student_dim) and (B, teacher_dim) go through a linear layer each and are l2-normalised; both layers
     learn, so their parameters belong into the optimiser. Each network has a memory bank (num_images, embedding) of what
     its embeddings last were. The state dict is all there is to resume from: layers, banks and both normalisers Z.
-    Initial values come from torch's global generator.
+    Initial values come from torch's global generator. Raises KdlibError where the temperature is not above 0, or the
+    momentum not from 0 to below 1; see `forward` for what a call takes.
+
+    >>> crd, index = CRD(student_dim=3, teacher_dim=5, num_images=100), torch.tensor([4, 7])
+    >>> negatives = torch.tensor([[8, 9], [1, 2]])  # places of images of other classes, per image
+    >>> crd(torch.ones(2, 3), torch.ones(2, 5), index, negatives).shape
+    torch.Size([])
     """
 
     def __init__(
@@ -49,9 +56,9 @@ class CRD(nn.Module):
     def forward(self, student_features: Tensor, teacher_features: Tensor, index: Tensor, negatives: Tensor) -> Tensor:
         """Student's anchors on the teacher's bank plus teacher's anchors on the student's, each averaged over B.
 
-        `index` (B,) is where each image, its own positive, stands in the banks; `negatives` (B, k) are places of others
-        (see other_classes). In training the banks then take in the batch; scores are of the banks as they were before.
-        Raises KdlibError on shapes that do not fit.
+        Features are (B, student_dim) and (B, teacher_dim); `index` (B,) is where each image, its own positive, stands
+        in the banks; `negatives` (B, k) are places of others (see other_classes). In training the banks then take in
+        the batch; scores are of the banks as they were before. Raises KdlibError on shapes that do not fit.
         """
         self._check(student_features, teacher_features, index, negatives)
         student = F.normalize(self.student_embedding(student_features))
@@ -132,10 +139,10 @@ def other_classes(labels: Tensor, index: Tensor, k: int, key: tuple) -> Tensor:
     counts = (len(labels) - labels.bincount()[anchors]).cpu().numpy()
     if not counts.all():
         raise KdlibError("CRD's negatives are of other classes, and all images are of one: give two or more.")
-    # The images of other classes stand in one random order a step, and each row walks through them, round and round,
+    # The images of other classes stand in one random order per step, and each row walks through them, round and round,
     # from its own start by its own stride, coprime to their number so that none comes twice. By the random order alone
     # every row is a uniform random subset; rows of one step share that order, so their overlaps are not those of
-    # independent draws. Those would take a random order a row, which costs more than the loss. (% of uint64 by int64
+    # independent draws. Those would take a random order per row, which costs more than the loss. (% of uint64 by int64
     # rounds to float64, so starts and strides take fewer values than there are images; rows are no less random by it.)
     start, stride = (draws.words(2 * len(index), *key, "crd walks").reshape(2, -1) % counts).astype("int64")
     start, stride = start.tolist(), _coprime(stride, counts).tolist()

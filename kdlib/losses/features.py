@@ -12,9 +12,14 @@ from kdlib.registry import KdlibError
 def attention_transfer(student_maps: Sequence[Tensor], teacher_maps: Sequence[Tensor], p: float = 2) -> Tensor:
     """Where the networks look (Zagoruyko & Komodakis 2017): mean (A_s - A_t)^2, summed over the stages.
 
-    A(F) is the mean over channels of |F|^p as a vector over the places, l2-normalised. Maps are (B, C, H, W), one a
+    A(F) is the mean over channels of |F|^p as a vector over the places, l2-normalised. Maps are (B, C, H, W), one per
     stage; those of a pair are first averaged down to the smaller of their sizes. Stages are paired from the last one
-    backwards, so that networks with unequal numbers of stages compare their deepest.
+    backwards, so that networks with unequal numbers of stages compare their deepest. Raises KdlibError where there is
+    no stage, or the batches differ.
+
+    >>> student, teacher = torch.ones(1, 2, 1, 2), torch.tensor([[[[1.0, 0.0]]]])
+    >>> attention_transfer([student], [teacher])
+    tensor(0.2929)
     """
     pairs = list(zip(reversed(student_maps), reversed(teacher_maps), strict=False))
     if not pairs:
@@ -25,10 +30,15 @@ def attention_transfer(student_maps: Sequence[Tensor], teacher_maps: Sequence[Te
 def rkd_loss(
     student_features: Tensor, teacher_features: Tensor, distance_weight: float = 25.0, angle_weight: float = 50.0
 ) -> Tensor:
-    """Relational knowledge distillation (Park et al. 2019) on features (B, D); the two D may differ.
+    """Relational knowledge distillation (Park et al. 2019) on features (B, D), B above 1; the two D may differ.
 
     Distances d_ij = ||e_i - e_j|| / (mean of the positive ones) and the cosines at j of all triplets (i, j, k), each
-    compared by smooth L1, averaged over all B^2 pairs and all B^3 triplets as in the authors' code.
+    compared by smooth L1, averaged over all B^2 pairs and all B^3 triplets as in the authors' code. Raises KdlibError
+    where the batches differ.
+
+    >>> student, teacher = torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> rkd_loss(student, teacher)
+    tensor(8.1157)
     """
     _same_batch(student_features, teacher_features)
     student_distances, student_angles = _relations(student_features)
@@ -41,7 +51,10 @@ def rkd_loss(
 def similarity_preserving(student_map: Tensor, teacher_map: Tensor) -> Tensor:
     """||Q_s - Q_t||_F^2 / B^2 (Tung & Mori 2019), with Q = F F^T over the images of the batch, rows l2-normalised.
 
-    Maps are (B, C, H, W) or (B, D); they are flattened, and only B must agree.
+    Maps are (B, C, H, W) or (B, D); they are flattened, and only B must agree: raises KdlibError where it does not.
+
+    >>> similarity_preserving(torch.tensor([[1.0], [1.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    tensor(0.2929)
     """
     _same_batch(student_map, teacher_map)
     return (_similarities(student_map) - _similarities(teacher_map.detach())).square().mean()

@@ -7,9 +7,14 @@ from kdlib.registry import KdlibError
 
 
 def kd_loss(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
-    """T^2 KL(teacher || student) at temperature T, summed over classes (Hinton et al. 2015).
+    """Knowledge distillation (Hinton et al. 2015): T^2 KL(teacher || student), both at temperature T, in nats.
 
-    T^2 keeps the size of the gradient comparable between temperatures.
+    Logits are (B, K) both; T^2 keeps the size of the gradient comparable between temperatures. Raises KdlibError where
+    the shapes differ, or the temperature is not above 0.
+
+    >>> student, teacher = torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0, 0.0]])
+    >>> kd_loss(student, teacher, temperature=4.0)
+    tensor(0.1215)
     """
     _check(student_logits, teacher_logits, temperature)
     student = (student_logits / temperature).log_softmax(1)
@@ -18,7 +23,14 @@ def kd_loss(student_logits: Tensor, teacher_logits: Tensor, temperature: float) 
 
 
 def soft_cross_entropy(logits: Tensor, target_probs: Tensor, temperature: float = 1.0) -> Tensor:
-    """-sum_k q_k log p_k with the given soft labels q; `temperature` softens the prediction only."""
+    """Cross-entropy to soft labels q, -sum_k q_k log p_k, in nats (Hinton et al. 2015, without their T^2).
+
+    Logits and `target_probs` are (B, K); `temperature` softens the prediction only. Raises KdlibError where the shapes
+    differ, or the temperature is not above 0.
+
+    >>> soft_cross_entropy(torch.tensor([[2.0, 0.0]]), target_probs=torch.tensor([[0.5, 0.5]]))
+    tensor(1.1269)
+    """
     _check(logits, target_probs, temperature)
     return _soft_cross_entropies(logits / temperature, target_probs.detach()).mean()
 
@@ -26,8 +38,13 @@ def soft_cross_entropy(logits: Tensor, target_probs: Tensor, temperature: float 
 def wsl_loss(student_logits: Tensor, teacher_logits: Tensor, targets: Tensor, temperature: float) -> Tensor:
     """Weighted soft labels (Zhou et al. 2021): T^2 mean_i w_i softCE_i at temperature T.
 
-    w_i = 1 - exp(-CE_s / (CE_t + 1e-7)), from both networks' cross-entropies to `targets` (B,) at T = 1 and without
-    gradient: an image counts the less, the better the student already does on it compared with the teacher.
+    Logits are (B, K). w_i = 1 - exp(-CE_s / (CE_t + 1e-7)), from both networks' cross-entropies to `targets` (B,),
+    int64, at T = 1 and without gradient: an image counts the less, the better the student already does on it compared
+    with the teacher. Raises KdlibError where the shapes differ, or the temperature is not above 0.
+
+    >>> student, teacher = torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0, 0.0]])
+    >>> wsl_loss(student, teacher, targets=torch.tensor([0]), temperature=2.0)
+    tensor(0.9205)
     """
     _check(student_logits, teacher_logits, temperature)
     teacher_logits = teacher_logits.detach()

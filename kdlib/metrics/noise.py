@@ -29,7 +29,13 @@ def ece_noise_floor(
     """The ECE that a perfectly calibrated predictor with these confidences would score by chance.
 
     Each draw makes every image of `probs` (N, K) right with the probability of its confidence, independently. The
-    generator is its own. `binning` is `equal_width` for `ece`, `equal_mass` for `adaptive_ece`.
+    generator is its own (consistency resampling: Broecker & Smith 2007). `binning` is binned.equal_width for `ece`,
+    binned.equal_mass for `adaptive_ece`. Gives the mean and the 95% level, both fractions, 0..1. Raises KdlibError on
+    predictions of another shape or outside 0..1, or fewer than 1 bin.
+
+    >>> floor = ece_noise_floor(torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]]))
+    >>> round(floor.mean, 2), round(floor.level95, 2)
+    (0.35, 0.55)
     """
     confidence = confidences(probs).sort().values  # so that the order of the images does not matter
     counts = torch.bincount(binning(confidence, bins), minlength=bins).tolist()

@@ -11,10 +11,15 @@ _CELLS = 2**16
 
 
 def smooth_ece(probs: Tensor, labels: Tensor) -> float:
-    """smECE of the top label (Blasiok & Nakkiran 2023); `probs` (N, K), `labels` (N,).
+    """Smooth calibration error of the top label, smECE (Blasiok & Nakkiran 2023); `probs` (N, K), `labels` (N,).
 
     smECE_sigma is the integral over 0..1 of |mean_i (y_i - f_i) K_sigma(f_i, t)| with a Gaussian kernel reflected at 0
-    and 1; the result is the one sigma at which smECE_sigma = sigma. Numerical error below 1e-5 + 1e-4 of the value.
+    and 1; the result is the one sigma at which smECE_sigma = sigma. Numerical error below 1e-5 + 1e-4 of the value. A
+    fraction, 0..1. Raises KdlibError on unfit predictions or labels.
+
+    >>> probs, labels = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]]), torch.tensor([0, 0, 1, 0])
+    >>> round(smooth_ece(probs, labels), 3)
+    0.096
     """
     confidence, correct = (column.numpy() for column in top_label(*checked_probs(probs, labels)))
     waves = _cosines(confidence, correct - confidence)

@@ -13,9 +13,14 @@ LOWEST, HIGHEST = 0.01, 100.0  # where logits that separate the classes, or that
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The T in 0.01..100 that minimises the NLL of logits (N, K) / T; never worse on these images than T = 1.
+    """The T in 0.01..100 that minimises the NLL of logits (N, K) / T (Guo et al. 2017); never worse than T = 1 here.
 
-    The NLL is convex in 1/T, so the sign of its slope says on which side of a log T the minimum lies.
+    `labels` (N,). The NLL is convex in 1/T, so the sign of its slope says on which side of a log T the minimum lies.
+    Raises KdlibError on other shapes, or labels outside 0 to K - 1.
+
+    >>> logits, labels = torch.tensor([[3.0, 0.0], [3.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 0, 0])
+    >>> round(fit_temperature(logits, labels), 2)  # two of three right at a confidence of 0.95: too sure
+    4.33
     """
     logits, labels = checked_logits(logits, labels)
     logits = logits - logits.gather(1, labels.unsqueeze(1))  # the same NLL, and the slope loses no digits

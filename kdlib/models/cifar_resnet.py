@@ -4,5 +4,8 @@ from kdlib.models.resnet import BasicBlock, ResNet
 
 
 def cifar_resnet(num_classes: int, channels: int, image_size: int, depth: int) -> ResNet:
-    """(depth - 2) / 6 basic blocks in each of three stages of widths 16, 32, 64; `image_size` may be any."""
+    """Residual network for CIFAR (He et al. 2016): three stages of widths 16, 32, 64, for images of any size.
+
+    Each stage has (depth - 2) / 6 basic blocks.
+    """
     return ResNet(BasicBlock, [(depth - 2) // 6] * 3, (16, 32, 64), num_classes, channels)

@@ -8,10 +8,10 @@ from kdlib.registry import KdlibError
 
 
 class CNN2(nn.Module):
-    """Twice a 3x3 convolution of `width` channels (None: 16), BatchNorm, 2x2 max-pool and ReLU; then a linear layer on
-    the flattened map.
+    """A very small student: two convolutions of `width` channels (None: 16), and a linear layer.
 
-    The stage maps are those after each ReLU, the pooled feature is the mean of the last one over space, (B, width).
+    Twice a 3x3 convolution, BatchNorm, 2x2 max-pool and ReLU; then the linear layer on the flattened map. The stage
+    maps are those after each ReLU, the pooled feature is the mean of the last one over space, (B, width).
     Raises KdlibError for an `image_size` below 4, of which the two max-pools would leave nothing.
     """
 

@@ -106,6 +106,6 @@ BLOCKS = {18: (BasicBlock, (2, 2, 2, 2)), 50: (Bottleneck, (3, 4, 6, 3))}
 
 
 def resnet(num_classes: int, channels: int, image_size: int, depth: int) -> ResNet:
-    """The four-stage networks of widths 64 to 512; `image_size` may be any."""
+    """Residual network of four stages of widths 64 to 512 (He et al. 2016), for images of any size."""
     block, blocks = BLOCKS[depth]
     return ResNet(block, blocks, (64, 128, 256, 512), num_classes, channels)

@@ -9,9 +9,9 @@ An own study is a notebook and nothing else: it makes a `Study`, declares rows o
 A published one also has a room here, with its rows, its rules and the plots that no other study needs.
 """
 
-import importlib
+from kdlib import lazy
 
-_HOME = {
+_HOMES = {
     "Study": "study",
     "published": "study",
     "Results": "results",
@@ -30,14 +30,4 @@ _HOME = {
     "tally": "words",
 }
 
-__all__ = [*_HOME]
-
-
-def __getattr__(name: str):
-    if name in _HOME:
-        return getattr(importlib.import_module(f"kdlib.studies.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'kdlib.studies' has no attribute '{name}'")
-
-
-def __dir__():
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy.door(__name__, _HOMES)

@@ -18,18 +18,6 @@
 Nothing here imports torch until a name is first used.
 """
 
-import importlib
+from kdlib import lazy
 
-_HOME = {"train": "engine", "plan": "cohorts"}
-
-__all__ = list(_HOME)
-
-
-def __getattr__(name: str):
-    if name in _HOME:
-        return getattr(importlib.import_module(f"kdlib.training.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'kdlib.training' has no attribute '{name}'")
-
-
-def __dir__():
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy.door(__name__, {"train": "engine", "plan": "cohorts"})

@@ -94,7 +94,7 @@ class Engine:
         try:
             self._train(runs)
         except KeyboardInterrupt:
-            raise Stopped(self.reached(runs)) from None
+            raise Stopped(self.how_far(runs)) from None
 
     def _train(self, runs: list[Run]) -> None:
         cohorts = plan(runs, self.store)
@@ -105,7 +105,7 @@ class Engine:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
             cohorts = plan(runs, self.store)
 
-    def reached(self, runs: list[Run]) -> str:
+    def how_far(self, runs: list[Run]) -> str:
         """How far the work came, for a person who stopped it."""
         kept = [self.store.record(run.key) for run in runs]
         finished = sum(record is not None and record["status"] == "finished" for record in kept)

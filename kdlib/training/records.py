@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from kdlib import metrics
+from kdlib.metrics.resampling import bootstrap_scores
 from kdlib.run import Run
 from kdlib.store import SCHEMA, Store
 from kdlib.store.provenance import provenance
@@ -36,7 +37,7 @@ def measure(logits: dict[str, np.ndarray], labels: dict[str, torch.Tensor]) -> d
     bins = metrics.reliability(test.double().softmax(1), labels["test"])
     return {
         "metrics": moments,
-        "bootstrap": metrics.bootstrap_scores(test, labels["test"]),
+        "bootstrap": bootstrap_scores(test, labels["test"]),
         "reliability": {name: jsonable(values) for name, values in bins._asdict().items()},
         "confusion": confusion.tolist(),  # rows: true class
     }

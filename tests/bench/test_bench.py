@@ -2,6 +2,8 @@
 
 import copy
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -123,9 +125,9 @@ def test_two_halves_are_the_runs_of_study_a():
     sample(4)
     kinds = students.half(students.OBJECTIVES, 128, "resnet20")
     assert [students.HALVES * len({run.key for run in runs}) for runs in kinds] == [128, 8, 8]
-    taught, twins, teachers = kinds
+    taught, baselines, teachers = kinds
     assert {run.teachers for run in taught} == {(teacher,) for teacher in teachers}
-    assert not any(run.teachers for run in twins)
+    assert not any(run.teachers for run in baselines)
 
 
 def test_an_epoch_takes_the_first_batches_but_crd_remembers_all_images():
@@ -178,3 +180,12 @@ def test_without_cifar10_the_images_are_noise_always_the_same():
     sample(4)
     assert torch.equal(datasets[NAME].load()("train", None)[0], first)
     assert first.shape == (4, 3, SIDE, SIDE) and first.dtype == torch.uint8
+
+
+def test_the_help_names_every_bench_without_torch():
+    code = "import sys, kdlib.bench; print(kdlib.bench.overview()); assert 'torch' not in sys.modules"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == bench.overview()
+    paragraphs = said.strip().split("\n\n")
+    assert [paragraph.partition(": ")[0] for paragraph in paragraphs] == list(bench.benches)
+    assert all(20 < len(paragraph) < 140 for paragraph in paragraphs)

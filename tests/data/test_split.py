@@ -48,7 +48,7 @@ def test_held_out_needs_one_number(wrong):
 
 @pytest.mark.parametrize("many", [{"per_class": 4}, {"per_class": 5}, {"total": 14}, {"total": 99}])
 def test_a_class_with_too_few_images(many):
-    with pytest.raises(KdlibError, match="Class 1 has 4 images.*at most 3 a class"):
+    with pytest.raises(KdlibError, match="Class 1 has 4 images.*at most 3 per class"):
         data.held_out_split(np.repeat([1, 2], [4, 10]), **many)
 
 

@@ -20,7 +20,7 @@ def record(logits, labels):
     made = {
         "key": "k",
         "metrics": {"last": {"raw": raw | {"nll": metrics.nll(logits, labels)}}},
-        "bootstrap": metrics.bootstrap_scores(logits, labels),
+        "bootstrap": metrics.resampling.bootstrap_scores(logits, labels),
         "reliability": reliability,
     }
     return json.loads(json.dumps(made))

@@ -87,7 +87,7 @@ def test_label_losses_are_finite_at_large_logits(name):
 
 @pytest.mark.parametrize("name", LABEL_LOSSES)
 def test_weights_of_another_shape_are_refused(name):
-    with pytest.raises(KdlibError, match="one weight an image"):
+    with pytest.raises(KdlibError, match="one per image"):
         LABEL_LOSSES[name](STUDENT, TARGETS, weights=WEIGHTS.unsqueeze(1))
 
 
@@ -152,5 +152,5 @@ def test_balanced_softmax_keeps_large_counts_apart_in_bf16():
 @pytest.mark.parametrize("loss", [losses.balanced_softmax, losses.adaptive_label_smoothing])
 def test_counts_of_another_number_of_classes_are_refused(loss):
     more = () if loss is losses.balanced_softmax else (0.3, 0.0)
-    with pytest.raises(KdlibError, match="one count a class, 4"):
+    with pytest.raises(KdlibError, match="one count per class, 4"):
         loss(STUDENT, TARGETS, [10], *more)

@@ -9,6 +9,7 @@ from samples import LABELS, PROBS, sample, two_class
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from kdlib import metrics
+from kdlib.metrics import binned
 from kdlib.registry import KdlibError
 
 
@@ -26,10 +27,10 @@ def naive_ece(confidences, correct, bins, index=naive_bin):
 
 def test_bins_are_open_below_and_closed_above():
     edges = torch.arange(1, 16, dtype=torch.float64) / 15
-    assert metrics.equal_width(edges, 15).tolist() == list(range(15))
+    assert binned.equal_width(edges, 15).tolist() == list(range(15))
     above = torch.nextafter(edges[:-1], torch.ones(14, dtype=torch.float64))
-    assert metrics.equal_width(above, 15).tolist() == list(range(1, 15))
-    assert metrics.equal_width(torch.tensor([0.0, 1.0, 1.0000001]), 15).tolist() == [0, 14, 14]
+    assert binned.equal_width(above, 15).tolist() == list(range(1, 15))
+    assert binned.equal_width(torch.tensor([0.0, 1.0, 1.0000001]), 15).tolist() == [0, 14, 14]
 
 
 def test_edges_are_compared_in_float64_of_the_given_confidence():
@@ -89,7 +90,7 @@ def test_over_and_underconfidence_split_the_ece():
 
 def test_adaptive_bins_have_equal_mass():
     confidence = torch.rand(103, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    index = metrics.equal_mass(confidence, 15)
+    index = binned.equal_mass(confidence, 15)
     counts = torch.bincount(index, minlength=15)
     assert counts.min() >= 103 // 15 and counts.max() <= 103 // 15 + 1
     assert (index[confidence.argsort()].diff() >= 0).all()
@@ -97,7 +98,7 @@ def test_adaptive_bins_have_equal_mass():
 
 def test_adaptive_bins_never_split_equal_confidences():
     confidence = torch.tensor([0.5, 1.0, 0.7, 1.0, 1.0, 0.7, 1.0, 0.6])
-    index = metrics.equal_mass(confidence, 4)
+    index = binned.equal_mass(confidence, 4)
     assert index.tolist() == [0, 2, 1, 2, 2, 1, 2, 0]
     probs, labels = two_class([1.0] * 8, [1, 0] * 4)
     assert metrics.adaptive_ece(probs, labels) == 0.5
@@ -115,7 +116,7 @@ def test_bins_below_one_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("binning", "metric"), [(metrics.equal_width, metrics.ece), (metrics.equal_mass, metrics.adaptive_ece)]
+    ("binning", "metric"), [(binned.equal_width, metrics.ece), (binned.equal_mass, metrics.adaptive_ece)]
 )
 def test_noise_floor_is_what_calibrated_predictors_score(binning, metric):
     confidences = [0.5 + 0.5 * i / 400 for i in range(400)]

@@ -139,7 +139,7 @@ def test_third_accuracies_of_ten_classes_are_three_four_and_three():
     confusion = np.diag(np.arange(10)) + np.eye(10, k=1) * 2  # class c: c right, 2 wrong (none of class 9)
     rights, totals = np.arange(10), np.arange(10) + np.array([2] * 9 + [0])
     expected = [rights[part].sum() / totals[part].sum() for part in (slice(3), slice(3, 7), slice(7, 10))]
-    assert metrics.third_accuracies(confusion.tolist()) == pytest.approx(expected)
-    assert metrics.third_accuracies(torch.eye(100)) == (1, 1, 1)
+    assert metrics.scores.third_accuracies(confusion.tolist()) == pytest.approx(expected)
+    assert metrics.scores.third_accuracies(torch.eye(100)) == (1, 1, 1)
     with pytest.raises(KdlibError, match="2 classes have no head, middle and tail"):
-        metrics.third_accuracies(torch.eye(2))
+        metrics.scores.third_accuracies(torch.eye(2))

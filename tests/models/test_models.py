@@ -231,3 +231,14 @@ def test_the_table_needs_no_torch():
     code = "import sys, kdlib.models; print('cnn2' in kdlib.models.networks, 'torch' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.split() == ["True", "False"]
+
+
+def test_networks_of_ones_own_that_are_none_get_one_sentence():
+    networks.add("narrow", lambda num_classes, channels: torch.nn.Identity())
+    with pytest.raises(
+        KdlibError, match="'narrow' does not take .*image_size.*: a network takes num_classes, channels"
+    ):
+        build("narrow", num_classes=10)
+    networks.add("nothing", lambda num_classes, channels, image_size: None)
+    with pytest.raises(KdlibError, match="Network 'nothing' makes NoneType: let it return a torch.nn.Module"):
+        build("nothing", num_classes=10)

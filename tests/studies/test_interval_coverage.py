@@ -5,6 +5,7 @@ import pytest
 
 from kdlib.intervals import coverage
 from kdlib.intervals.rivals import ESTIMATORS
+from kdlib.registry import KdlibError
 from kdlib.store import Store, repository
 from kdlib.studies import interval_coverage
 from kdlib.studies.interval_coverage import findings, plots
@@ -45,6 +46,14 @@ def test_what_was_simulated_is_stored_and_read_again(store, few_cases, monkeypat
     assert first["coverage %"].tolist() == plain["coverage %"].tolist()
     monkeypatch.setattr(coverage, "simulate", lambda **facts: pytest.fail("simulated again"))
     pd.testing.assert_frame_equal(interval_coverage.measurement(**FACTS), first)
+
+
+def test_a_store_that_cannot_be_written_is_said_before_anything_is_simulated(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KDLIB_STORE", str(tmp_path / "file"))
+    monkeypatch.setattr(coverage, "simulate", lambda **facts: pytest.fail("simulated in vain"))
+    with pytest.raises(KdlibError, match="cannot be written"):
+        interval_coverage.measurement(**FACTS)
 
 
 @pytest.mark.parametrize("other", [{"replications": 3}, {"images": 400}, {"seed": 2}])

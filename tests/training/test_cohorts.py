@@ -35,8 +35,8 @@ def test_a_large_run_that_is_alone_gets_all_cores(store):
     assert alone(student, Run(data="cifar10", network="cnn2", epochs=2)) == [False]  # finished ones count, too
 
 
-def test_a_teacher_is_trained_only_for_a_student_that_needs_it(study, store, capsys):
-    student = study[2]
+def test_a_teacher_is_trained_only_for_a_student_that_needs_it(store, capsys):
+    student = tiny.study()[2]
     train([student], store)
     store.remove(student.teachers[0].key)
     assert plan([student], store) == []

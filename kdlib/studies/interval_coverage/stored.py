@@ -31,6 +31,7 @@ def _kept(**facts: int) -> Path:
     for folder in filter(None, (store.root, store.results)):
         if (folder / name).exists():
             return folder / name
+    store.check_writable()  # before ten minutes of work
     _simulate(store.root / name, facts)
     return store.root / name
 

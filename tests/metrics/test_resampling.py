@@ -7,7 +7,7 @@ import torch
 
 from kdlib import metrics
 from kdlib.draws import words
-from kdlib.metrics.bootstrap import REPLICATES, bootstrap, bootstrap_scores, resampling
+from kdlib.metrics.resampling import REPLICATES, bootstrap, bootstrap_scores, resampling
 from kdlib.registry import KdlibError
 
 

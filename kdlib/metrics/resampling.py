@@ -21,7 +21,17 @@ _AT_A_TIME = 100  # replicates: their counts as floats take 8 MB with 10,000 ima
 
 
 def bootstrap(metric: Callable[[Tensor, Tensor], float], probs: Tensor, labels: Tensor) -> Tensor:
-    """metric(probs, labels) on each resampled test set: (REPLICATES,). A metric of logits takes logits as `probs`."""
+    """metric(probs, labels) on each resampled test set (Efron 1979): (REPLICATES,), in the metric's unit.
+
+    `probs` (N, K), `labels` (N,); a metric of logits takes logits as `probs`. All metrics of N images are resampled
+    alike, so that differences of replicates are replicates of the difference. Raises KdlibError on unfit predictions
+    or labels.
+
+    >>> from kdlib.metrics import accuracy
+    >>> probs, labels = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]]), torch.tensor([0, 0, 1, 0])
+    >>> bootstrap(accuracy, probs, labels).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))
+    tensor([0.2500, 1.0000], dtype=torch.float64)
+    """
     probs, labels = checked_logits(probs, labels)
     images = torch.arange(len(labels))
     samples = (images.repeat_interleave(counts.int()) for counts in resampling(len(labels)))
