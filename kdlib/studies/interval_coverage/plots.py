@@ -13,8 +13,8 @@ from kdlib.plots.style import ROLES
 from kdlib.studies.interval_coverage.stored import GOOD, OURS
 
 VERDICTS = {
-    "within": (ROLES["best cell"], "o"),
-    "too low": (ROLES["worst cell"], "v"),
+    "within": (ROLES["best"], "o"),
+    "too low": (ROLES["worst"], "v"),
     "too high": (ROLES["teacher"], "^"),
 }
 RULES = {
