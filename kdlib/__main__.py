@@ -43,7 +43,7 @@ def train(
 ):
     """Train what a notebook declares, without Jupyter: for machines that only compute."""
     with stopping_in_words():
-        kdlib.report.train(notebook, profile, parameters or [])
+        kdlib.report.train_declared(notebook, profile, parameters or [])
 
 
 runs = typer.Typer(help="List the runs in the store and the committed ones, or look after them.")

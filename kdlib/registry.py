@@ -19,7 +19,11 @@ from typing import Any
 
 
 class KdlibError(Exception):
-    """What a user can mend: one sentence that names the thing and the remedy."""
+    """What a user can mend: one sentence that names the thing and the remedy. IPython, and so Jupyter and papermill,
+    shows it alone, since no line of code is at fault."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
 
 
 class Stopped(KeyboardInterrupt):

@@ -17,7 +17,7 @@ import kdlib
 HOUSE = Path(kdlib.__file__).parent
 # From the ground up; rooms of one floor may use one another, if not in a circle.
 FLOORS = [
-    {"lazy", "registry", "draws", "words"},
+    {"lazy", "registry", "draws", "words", "cells"},
     {"places"},
     {"data", "models", "losses", "metrics"},
     {"augment", "objective", "run"},

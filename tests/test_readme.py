@@ -33,6 +33,11 @@ def test_modules_named_exist(name):
     assert (ROOT / "kdlib" / name).exists()
 
 
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(kdlib/[a-z]+)`", README))))
+def test_rooms_named_exist(name):
+    assert (ROOT / name / "__init__.py").exists()
+
+
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`|^    )make (\w+)", README, re.M))))
 def test_make_targets_exist(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)

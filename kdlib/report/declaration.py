@@ -33,7 +33,7 @@ class Declaration:
         return f"{len(self.runs)} runs declared, {new} new"
 
 
-def train(notebook: str, profile: str = DEFAULT_PROFILE, params: Iterable[str] = ()) -> None:
+def train_declared(notebook: str, profile: str = DEFAULT_PROFILE, params: Iterable[str] = ()) -> None:
     """Trains what a notebook declares. Needs no Jupyter and no plots, unless the notebook's own cells do."""
     from kdlib.training import engine
 

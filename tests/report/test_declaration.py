@@ -51,7 +51,7 @@ def test_the_runs_are_found_each_once_with_the_given_parameters(tmp_path):
 def test_a_notebook_without_the_tag_declares_nothing(tmp_path):
     assert declared_by(tmp_path, new_code_cell(DECLARE)) is None
     with pytest.raises(KdlibError, match="tiny.ipynb has 0 cells tagged `declare`: it needs exactly one"):
-        report.train(str(tmp_path / "tiny.ipynb"))
+        report.train_declared(str(tmp_path / "tiny.ipynb"))
 
 
 @pytest.mark.parametrize(
