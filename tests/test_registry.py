@@ -173,7 +173,7 @@ def test_every_table_says_what_each_of_its_entries_is(name):
 
 
 def test_a_table_shows_parameters_options_and_summary():
-    assert "kd(temperature=4.0)  teacher=True\n    T^2 KL(softmax(z_teacher / T) || softmax(z / T))" in repr(kdlib.terms)
+    assert "kd(temperature=4.0)  teacher=True\n    T^2 KL(" in repr(kdlib.terms)
     assert "cnn2(width=None)\n" in repr(kdlib.networks) and "resnet20()  depth=20\n" in repr(kdlib.networks)
     assert "digits()  num_classes=10, channels=1, size=8" in repr(kdlib.datasets)
     assert str(kdlib.mixings) == "mixing: none, mixup"

@@ -16,6 +16,7 @@ from kdlib.report.jobs import Job, plan
 from kdlib.report.notebook import DEFAULT_PROFILE, Cell, code_cells, only
 from kdlib.run import Run
 from kdlib.store import Store
+from kdlib.words import count
 
 TAG = "declare"
 
@@ -30,7 +31,7 @@ class Declaration:
     def __str__(self) -> str:
         store = Store()
         new = sum(store.record(run.key) is None for run in self.runs)
-        return f"{len(self.runs)} runs declared, {new} new"
+        return f"{count(len(self.runs), 'run')} declared, {new} new"
 
 
 def train_declared(notebook: str, profile: str = DEFAULT_PROFILE, params: Iterable[str] = ()) -> None:

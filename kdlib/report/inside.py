@@ -17,10 +17,11 @@ INJECTED = "# Parameters\n"  # papermill's own first line of the cell that it pu
 _PATHS = ("__vsc_ipynb_file__", "__session__", "__file__")
 
 
-def check_parameters() -> None:
+def check_parameters(**least: float) -> None:
     """Holds what a notebook's cells assigned against the names and types that its file declares, and writes values back
     in the declared types (2.0 where a whole number is declared becomes 2). KdlibError on a name that the file does not
-    declare or no cell uses, and on a value of another type. Nothing happens outside a notebook."""
+    declare or no cell uses, on a value of another type, and on one below its `least` (repeats=0). Nothing happens
+    outside a notebook."""
     namespace = inspect.currentframe().f_back.f_globals
     ran = list(namespace.get("In", ()))
     notebook = file_of(namespace)
@@ -29,6 +30,9 @@ def check_parameters() -> None:
         check_used(known, code_cells(notebook))
     for name in dict.fromkeys([*known, *_assigned(ran, known)]):
         namespace[name] = _checked(name, namespace, known, ran)
+    for name, lowest in least.items():
+        if namespace[name] < lowest:
+            raise KdlibError(f"{name} is {namespace[name]}: give {lowest} or more.")
 
 
 def file_of(namespace: dict[str, Any]) -> Path | None:

@@ -3,7 +3,7 @@
     study.py        a study's claims, the rules that decide them, and the figures that its source printed
     results.py      what was measured of declared rows: per run, per row, and by comparison, in the units that are shown
     calibration.py  how one network's ECE changes with bins and batches
-    words.py        findings in words
+    sentences.py    findings in words
 
 An own study is a notebook and nothing else: it makes a `Study`, declares rows of runs, and writes its rules beneath.
 A published one also has a room here, with its rows, its rules and the plots that no other study needs.
@@ -20,14 +20,14 @@ _HOMES = {
     "side_by_side": "results",
     "ece_beside_floor": "calibration",
     "ece_by_bins_and_batches": "calibration",
-    "called": "words",
-    "claims_table": "words",
-    "clear": "words",
-    "finding": "words",
-    "listing": "words",
-    "plural": "words",
-    "ranges": "words",
-    "tally": "words",
+    "called": "sentences",
+    "claims_table": "sentences",
+    "clear": "sentences",
+    "finding": "sentences",
+    "listing": "sentences",
+    "count": "sentences",
+    "ranges": "sentences",
+    "tally": "sentences",
 }
 
 __getattr__, __dir__, __all__ = lazy.door(__name__, _HOMES)

@@ -16,7 +16,7 @@ from kdlib.intervals import verdicts
 from kdlib.intervals.comparisons import Interval
 from kdlib.run import Run
 from kdlib.store.provenance import mixture
-from kdlib.studies.words import plural
+from kdlib.words import count
 
 FIGURES = (
     "accuracy %", "best epoch %", "held_out_accuracy",
@@ -86,7 +86,7 @@ class Results:
 
     def progress(self) -> str:
         """83 of 128 runs measured."""
-        return f"{len(self.measured):,} of {plural(len(self.runs), 'run')} measured."
+        return f"{len(self.measured):,} of {count(len(self.runs), 'run')} measured."
 
     def failures(self) -> list[str]:
         """Which runs failed, and why."""

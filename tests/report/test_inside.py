@@ -58,6 +58,13 @@ def test_values_are_written_back_in_the_declared_types(notebook):
     assert run_cells(PARAMETERS.replace("epochs = 2", "epochs = 4.0"), USES, path=notebook).splitlines()[-1] == "4"
 
 
+def test_a_value_below_its_least_is_told(notebook):
+    uses = USES.replace("check_parameters()", "check_parameters(epochs=2)")
+    assert uses != USES and "KdlibError" not in run_cells(PARAMETERS, uses, path=notebook)
+    low = PARAMETERS.replace("epochs = 2", "epochs = -1")
+    assert "epochs is -1: give 2 or more." in run_cells(low, uses, path=notebook)
+
+
 def test_a_parameter_that_no_cell_uses_is_a_mistake(tmp_path):
     """As after JupyterLab saved the edited cell."""
     notebook = write_notebook(tmp_path / "tiny.ipynb", parameters=PARAMETERS + "epoch = 9  # for epoch in words")

@@ -3,9 +3,9 @@
 Its rows are declared without loading its rules and tables, nor torch.
 """
 
-import importlib
+from kdlib import lazy
 
-_HOME = {
+_HOMES = {
     "BASELINE": "rows",
     "TEACHER": "rows",
     "Row": "rows",
@@ -13,15 +13,4 @@ _HOME = {
     "as_table": "published",
     "beside_published": "published",
 }
-
-__all__ = [*_HOME]
-
-
-def __getattr__(name: str):
-    if name in _HOME:
-        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-
-
-def __dir__():
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy.door(__name__, _HOMES)

@@ -5,7 +5,8 @@ import pandas as pd
 from kdlib.intervals.comparisons import rank_correlation
 from kdlib.studies.alpha_temperature_grid.rows import BASELINE, TEACHER, Row
 from kdlib.studies.results import Results, differences, held_out_best, one_of
-from kdlib.studies.words import plural, sentence
+from kdlib.studies.sentences import sentence
+from kdlib.words import count
 
 
 def best_cell(results: Results) -> Row | None:
@@ -58,7 +59,7 @@ def band(results: Results) -> str:
     runs, means = results.measured, results.means
     plain, cells = runs.loc[runs["role"] == "baseline", "accuracy %"], means.loc[means["role"] == "cell", "accuracy %"]
     return (
-        f"The band is the range of {plural(len(plain), 'baseline run')} ({plain.min():.2f} to {plain.max():.2f} %), "
+        f"The band is the range of {count(len(plain), 'baseline run')} ({plain.min():.2f} to {plain.max():.2f} %), "
         f"which differ in their seeds only: {(cells > plain.max()).sum()} of {len(cells)} cells lie above it in "
         f"accuracy, {(cells < plain.min()).sum()} below. Bars are 95% intervals of each cell; dotted, the same "
         "objective with the teacher's term left out."

@@ -11,7 +11,7 @@ from kdlib.intervals import Interval
 from kdlib.intervals.verdicts import mean_difference
 from kdlib.studies.imbalance_kd_calibration.rows import WORDS, Row, by_panel, pairs, stacked
 from kdlib.studies.results import UNITS, Results, differences
-from kdlib.studies.words import plural
+from kdlib.words import count
 
 RIVALS = {
     "ablation": "against its ablation",
@@ -85,10 +85,10 @@ def _effect(
     results: Results, value: Hashable, measured: Pairs, cluster: Callable[[Row], Hashable] | None
 ) -> tuple[str, dict[str, Interval]]:
     clusters = cluster and [cluster(one) for one, _ in measured]
-    groups = f", {plural(len(set(clusters)), 'group')}" if clusters else ""
+    groups = f", {count(len(set(clusters)), 'group')}" if clusters else ""
     word = "mixup" if value is True else WORDS[value]
     found = {metric: _known(mean_difference(results.rows, measured, metric, clusters)) for metric in UNITS}
-    return f"{word} ({plural(len(measured), 'pair')}{groups})", found
+    return f"{word} ({count(len(measured), 'pair')}{groups})", found
 
 
 def _known(found: Interval) -> Interval:

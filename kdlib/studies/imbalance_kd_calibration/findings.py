@@ -9,7 +9,7 @@ from kdlib.losses.contrastive import num_negatives
 from kdlib.studies.calibration import eces
 from kdlib.studies.imbalance_kd_calibration.published import result_files
 from kdlib.studies.imbalance_kd_calibration.rows import METHOD
-from kdlib.studies.words import called, listing, ranges
+from kdlib.studies.sentences import called, listing, ranges
 
 FEW = 4  # rows below which there is no rank correlation
 NO_STUDENT = "No student was measured."

@@ -6,8 +6,8 @@ from itertools import product
 
 import pandas as pd
 
+from kdlib.studies.sentences import DATA, called
 from kdlib.studies.study import Study
-from kdlib.studies.words import DATA, called
 
 study = Study("imbalance_kd_calibration")
 

@@ -19,7 +19,7 @@ from kdlib.intervals.verdicts import (
 )
 from kdlib.studies.imbalance_kd_calibration.rows import KD, OBJECTIVES, Row, pairs, panel, students, study
 from kdlib.studies.imbalance_kd_calibration.scores import harmonic_scores, on
-from kdlib.studies.words import called
+from kdlib.studies.sentences import called
 
 DATA = ("cifar10", "cifar100")
 IMBALANCE_FACTORS = (50.0, 100.0)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from kdlib.studies.interval_coverage.stored import GOOD, OURS
-from kdlib.studies.words import plural
+from kdlib.words import count
 
 _ON = ["runs", "networks", "metric"]  # what a case is
 
@@ -11,7 +11,7 @@ _ON = ["runs", "networks", "metric"]  # what a case is
 def scale(measured: pd.DataFrame) -> str:
     """1,000 test sets of 10,000 images, seed 0"""
     facts = measured.iloc[0]
-    return f"{plural(facts['replications'], 'test set')} of {plural(facts['images'], 'image')}, seed {facts['seed']}"
+    return f"{count(facts['replications'], 'test set')} of {count(facts['images'], 'image')}, seed {facts['seed']}"
 
 
 def precision(measured: pd.DataFrame) -> str:

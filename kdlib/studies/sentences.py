@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from kdlib.words import count
+
 DATA = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "stl10": "STL-10"}
 
 
@@ -24,11 +26,6 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def plural(number: int, noun: str) -> str:
-    """1 seed, 3 seeds"""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def listing(parts: Iterable[str], none: str = "none") -> str:
     """a, b and c"""
     *first, last = [*parts] or [none]
@@ -39,7 +36,7 @@ def clear(differences: pd.DataFrame) -> str:
     """How many of the intervals (columns low, high; NaN where there is none) leave 0: "2 of 5 intervals leave 0"."""
     known = differences.dropna(subset=["low", "high"])
     leaving = (known["low"] > 0) | (known["high"] < 0)
-    return f"{leaving.sum()} of {plural(len(known), 'interval')} leave 0" if len(known) else "no interval"
+    return f"{leaving.sum()} of {count(len(known), 'interval')} leave 0" if len(known) else "no interval"
 
 
 def ranges(effects: pd.DataFrame) -> str:
@@ -60,7 +57,7 @@ def _range(values: pd.Series) -> str:
 def tally(verdicts: pd.DataFrame) -> str:
     """Of 4 claims, 3 undecided and 1 not measured."""
     counts = verdicts["verdict"].value_counts(sort=False)
-    return f"Of {plural(len(verdicts), 'verdict')}, {listing(f'{n} {word}' for word, n in counts.items())}."
+    return f"Of {count(len(verdicts), 'verdict')}, {listing(f'{n} {word}' for word, n in counts.items())}."
 
 
 def claims_table(verdicts: pd.DataFrame) -> pd.DataFrame:

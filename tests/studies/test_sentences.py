@@ -3,12 +3,12 @@
 import pandas as pd
 import pytest
 
-from kdlib.studies import claims_table, clear, listing, plural, tally
+from kdlib.studies import claims_table, clear, count, listing, tally
 
 
 @pytest.mark.parametrize(("number", "words"), [(1, "1 seed"), (0, "0 seeds"), (12596, "12,596 seeds")])
 def test_plural(number, words):
-    assert plural(number, "seed") == words
+    assert count(number, "seed") == words
 
 
 @pytest.mark.parametrize(
