@@ -8,7 +8,6 @@ import datetime
 import hashlib
 import json
 import math
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 
 from kdlib import data, draws, lookup, metrics
-from kdlib.registry import KdlibError, Registry, unknown
+from kdlib.registry import Entry, KdlibError, Registry, unknown
 from kdlib.run import KEY_LENGTH, Run, coerce
 from kdlib.store import Store
 from kdlib.store import evaluations as kept
@@ -26,8 +25,10 @@ from kdlib.words import count
 SCHEMA = 1  # of the records of evaluations
 
 # Functions of the members' test logits, a list of (N, K) in float64, and the labels (N,), with keyword-only parameters;
-# they return a dict of floats. Option of `register`: members=1 for what is measured on one run.
+# they return a dict of floats. Options of `register`: members=1 for what is measured on one run; figures=(...), the
+# names in the dict, so that a reader without the logits sees gaps in their place.
 evaluations = Registry("evaluation", __name__)
+_OF_THIRDS = [f"{third}_{what}" for third in metrics.scores.Thirds._fields for what in ("confidence", "accuracy")]
 
 
 def evaluation(name: str, runs: Run | str | Iterable[Run | str], store: Store | None = None, **params) -> dict:
@@ -42,7 +43,7 @@ def evaluation(name: str, runs: Run | str | Iterable[Run | str], store: Store | 
     key = evaluation_key(name, keys, **params)
     found = kept.load(store, key)
     if found is None or found["weights"] != weights:  # the latter: of members that were trained elsewhere
-        values = entry.load()(*_logits(name, members, store), **params)
+        values = _figures(entry, entry.load()(*_logits(name, members, store), **params))
         found = {
             "key": key,
             "schema": SCHEMA,
@@ -50,7 +51,7 @@ def evaluation(name: str, runs: Run | str | Iterable[Run | str], store: Store | 
             "version": entry.version,
             "members": keys,
             "weights": weights,  # the digests of the members' weights
-            "values": {figure: float(value) for figure, value in values.items()},
+            "values": values,
             "provenance": provenance()
             | {"finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")},
         }
@@ -63,12 +64,16 @@ class NoLogitsError(KdlibError):
 
 
 def attempt(name: str, runs: Run | str | Iterable[Run | str], store: Store | None = None, **params) -> dict:
-    """As `evaluation`; where a reader has neither its record nor the logits, that is said and every figure is NaN."""
+    """As `evaluation`; where a reader has neither its record nor the logits, that is said, and each figure that it is
+    registered with is NaN."""
     try:
         return evaluation(name, runs, store, **params)
     except NoLogitsError as missing:
+        figures = evaluations[name].options.get("figures")
+        if figures is None:
+            raise
         print(missing)
-        return defaultdict(lambda: math.nan)
+        return dict.fromkeys(figures, math.nan)
 
 
 def evaluation_key(name: str, members: list[str], **params) -> str:
@@ -80,7 +85,7 @@ def evaluation_key(name: str, members: list[str], **params) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
 
-@evaluations.register("ece", version=1, members=1)
+@evaluations.register("ece", version=1, members=1, figures=("ece", "ece_floor", "ece_floor_95"))
 def ece(members: list[Tensor], labels: Tensor, *, bins=100) -> dict[str, float]:
     """ECE over the whole test set with another number of bins, and its noise floor (mean and 95% level)."""
     probs = members[0].softmax(1)
@@ -88,7 +93,7 @@ def ece(members: list[Tensor], labels: Tensor, *, bins=100) -> dict[str, float]:
     return {"ece": metrics.ece(probs, labels, bins), "ece_floor": floor, "ece_floor_95": level}
 
 
-@evaluations.register("batch_ece", version=1, members=1)
+@evaluations.register("batch_ece", version=1, members=1, figures=("ece", "ece_floor"))
 def batch_ece(members: list[Tensor], labels: Tensor, *, batch_size=128, bins=15) -> dict[str, float]:
     """ECE as some code reports it, a mean over batches, in which a smaller last batch counts like the others. The
     batches are the same for all runs. Its noise floor is the mean of the batches' own."""
@@ -101,7 +106,7 @@ def batch_ece(members: list[Tensor], labels: Tensor, *, batch_size=128, bins=15)
     return {"ece": sum(eces) / len(batches), "ece_floor": sum(floors) / len(batches)}
 
 
-@evaluations.register("thirds", version=1, members=1)
+@evaluations.register("thirds", version=1, members=1, figures=_OF_THIRDS)
 def thirds(members: list[Tensor], labels: Tensor) -> dict[str, float]:
     """Mean confidence and accuracy over the test images of the head's, the middle's and the tail's classes. A network
     whose ECE is small can still be too sure of rare classes and not sure enough of frequent ones."""
@@ -112,6 +117,23 @@ def thirds(members: list[Tensor], labels: Tensor) -> dict[str, float]:
         found[f"{third}_confidence"] = confidence[inside].mean()
         found[f"{third}_accuracy"] = (answer == labels)[inside].double().mean()
     return found
+
+
+def _figures(entry: Entry, values: Any) -> dict[str, float]:
+    """What an evaluation returned; KdlibError where it is not what it should be."""
+    try:
+        figures = {str(figure): float(value) for figure, value in values.items()}
+    except (AttributeError, TypeError, ValueError):
+        raise KdlibError(
+            f"Evaluation '{entry.name}' returned {values!r}: let it return a dict of numbers by their names."
+        ) from None
+    promised = entry.options.get("figures", figures)
+    if set(promised) != set(figures):
+        raise KdlibError(
+            f"Evaluation '{entry.name}' returned {', '.join(figures)}, but is registered with figures "
+            f"{', '.join(promised)}: give both the same."
+        )
+    return figures
 
 
 def _changed(name: str, params: dict[str, Any]) -> dict[str, Any]:

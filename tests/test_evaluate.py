@@ -174,7 +174,8 @@ def test_what_a_reader_cannot_measure_is_a_gap(copied, capsys):
     assert before == kdlib.evaluation("ece", run, store)
     (store.root / run.key / "logits.npz").unlink()
     assert attempt("ece", run, store) == before
-    assert math.isnan(attempt("ece", run, store, bins=15)["ece_floor"])
+    gaps = attempt("ece", run, store, bins=15)
+    assert set(gaps) == set(before) and all(map(math.isnan, gaps.values()))
     assert "point $KDLIB_STORE to the store" in capsys.readouterr().out
     with pytest.raises(KdlibError, match="Unknown evaluation"):
         attempt("eec", run, store)
@@ -240,6 +241,14 @@ def test_mistakes_get_one_sentence(copied, trained, registered):
     for arguments, params, sentence in mistakes:
         with pytest.raises(KdlibError, match=sentence):
             kdlib.evaluation(*arguments, store, **params)
+    evaluations.register("a number", version=1)(lambda members, labels: 0.5)
+    evaluations.register("another", version=1, figures=("ece",))(lambda members, labels: {"ec": 0.5})
+    for name, sentence in [
+        ("a number", "Evaluation 'a number' returned 0.5: let it return a dict of numbers by their names"),
+        ("another", "Evaluation 'another' returned ec, but is registered with figures ece: give both the same"),
+    ]:
+        with pytest.raises(KdlibError, match=sentence):
+            kdlib.evaluation(name, [run], store)
     assert not kept.keys(store)
     with pytest.raises(KdlibError, match="cannot be evaluated, since .*: leave it out"):
         kdlib.evaluation("ece", failed, trained[0])

@@ -78,7 +78,8 @@ def _label(cell: NotebookNode) -> str:
     tags = {"parameters": "parameters", "injected-parameters": "parameters of this report"}
     first = cell.source.lstrip().splitlines()[0]
     named = [tags[tag] for tag in cell.metadata.get("tags", ()) if tag in tags]
-    return named[0] if named else first.lstrip("# ") if first.startswith("#") else ""
+    comment = first.lstrip("# ") if first.startswith("#") else ""
+    return named[0] if named else comment
 
 
 def _output(output: NotebookNode, markdown: Renderer) -> dict[str, Any] | None:

@@ -82,7 +82,7 @@ def _said(name: str, value: Any) -> str:
 def command(job: Job) -> str:
     """What to type to get the same: -p only for what the profile does not say."""
     other = adjusted(job.notebook, job.profile, job.parameters)
-    options = ["--profile", job.profile] * (job.profile != DEFAULT_PROFILE)
+    options = [] if job.profile == DEFAULT_PROFILE else ["--profile", job.profile]
     options += [word for name, value in other.items() for word in ("-p", f"{name}={json.dumps(value)}")]
     if job.name != report_name(job.notebook, other):
         options += ["--to", job.name.partition(OWN)[2]]

@@ -52,7 +52,8 @@ def parse(source: str, where: str = "the parameters cell") -> dict[str, Paramete
 
 def _parameter(statement: ast.stmt, lines: list[str]) -> Parameter:
     annotated = isinstance(statement, ast.AnnAssign) and statement.value is not None
-    target = statement.target if annotated else statement.targets[0] if isinstance(statement, ast.Assign) else None
+    targets = [statement.target] if annotated else getattr(statement, "targets", [None])
+    target = targets[0]
     if not isinstance(target, ast.Name):
         raise ValueError(f"line {statement.lineno} assigns no name")
     default = ast.literal_eval(statement.value)

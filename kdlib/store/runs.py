@@ -37,7 +37,7 @@ class Store:
 
     def __init__(self, root: Path | str | None = None, results: Path | str | None = None):
         self.root = Path(root).expanduser().resolve() if root else _default_root()
-        self.results = _default_results() if results is None else Path(results).expanduser() if results else None
+        self.results = _default_results() if results is None else _folder(results)
 
     def check_writable(self) -> None:
         """Makes the folder; KdlibError where it cannot be written."""
@@ -109,6 +109,11 @@ class Store:
 
     def remove(self, key: str) -> None:
         shutil.rmtree(self.root / key, ignore_errors=True)
+
+
+def _folder(path: Path | str) -> Path | None:
+    """Empty: none."""
+    return Path(path).expanduser() if path else None
 
 
 def _default_root() -> Path:

@@ -11,7 +11,7 @@
     failures   what fails a run and not its company
     checkpoints  what is kept at epoch ends, so that a stop loses none
     process    torch's settings and SIGTERM, and back
-    progress   where training stands, a line at a time
+    progress   where training stands, line by line
     weights    what torch keeps in a store
     records    from what a run has reached to its record
 

@@ -51,8 +51,9 @@ def train(
 
 
 def _runs(given: Iterable[Run] | Run) -> list[Run]:
-    runs = [given] if isinstance(given, Run) else list(given) if isinstance(given, Iterable) else [given]
-    for run in runs if not isinstance(given, str) else [given]:
+    many = isinstance(given, Iterable) and not isinstance(given, str)
+    runs = list(given) if many else [given]
+    for run in runs:
         if not isinstance(run, Run):
             raise KdlibError(f"{run!r} cannot be trained: give a Run, or a list of Runs.")
     return runs
