@@ -125,7 +125,7 @@ def test_what_would_be_trained_is_said_before_the_kernel_starts(tmp_path, capsys
     notebook = write_notebook(tmp_path / "tiny.ipynb", tagged(runs, "declare"))
     report.main([str(notebook)], reports=tmp_path / "reports")
     said = capsys.readouterr().out
-    assert said.startswith("tiny, profile digits: 1 runs declared, 1 new\n") and said.count("twice?") == 1
+    assert said.startswith("tiny, profile digits: 1 run declared, 1 new\n") and said.count("twice?") == 1
     assert said.splitlines()[-1].startswith("All reports: ") and said.rstrip().endswith("all.html")
 
 
