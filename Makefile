@@ -10,7 +10,7 @@ report: .venv/base
 
 test: .venv/test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lab: .venv/lab filter
 	$(BIN)/jupyter lab notebooks --FileContentsManager.post_save_hook=kdlib.report.saved.refresh

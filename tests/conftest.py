@@ -39,3 +39,8 @@ def store(tmp_path, monkeypatch):
     """An empty store, which is also the default one."""
     monkeypatch.setenv("KDLIB_STORE", str(tmp_path / "runs"))
     return Store()
+
+
+def pytest_collection_modifyitems(items):
+    """The longest module first, so that another worker does all else meanwhile."""
+    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
