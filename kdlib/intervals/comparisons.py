@@ -22,6 +22,7 @@ from scipy.special import ndtri, stdtrit
 from kdlib import draws
 from kdlib.intervals.measurements import Measurement, Row, average
 from kdlib.registry import KdlibError
+from kdlib.words import count
 
 LEVEL = 0.95
 TAILS = (1 - LEVEL) / 2, (1 + LEVEL) / 2
@@ -160,7 +161,7 @@ def rank_correlation(first: Iterable[float], second: Iterable[float]) -> Interva
 
 def borrowed_from(rows: int) -> str:
     """Where training noise comes from, for a person."""
-    return f"noise borrowed from {rows} repeated row{'s' * (rows > 1)}"
+    return f"noise borrowed from {count(rows, 'repeated row')}"
 
 
 @dataclass(frozen=True)

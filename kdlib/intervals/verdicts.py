@@ -27,10 +27,10 @@ class MissingRowsError(Exception):
     """A rule lacks rows: the claim is not measured."""
 
 
-Rule = Callable[..., Verdict | dict[str, Verdict]]  # of rows: one verdict, or one for each scope that is decided apart
+Rule = Callable[..., Verdict]  # of the measured rows and, for a claim that is decided apart, of its scope
 
 
-def attempt(rule: Rule, *given) -> Verdict | dict[str, Verdict]:
+def attempt(rule: Rule, *given) -> Verdict:
     """What the rule says of the given; "not measured" where it lacks rows."""
     try:
         return rule(*given)
@@ -38,17 +38,12 @@ def attempt(rule: Rule, *given) -> Verdict | dict[str, Verdict]:
         return Verdict(NOT_MEASURED, str(missing))
 
 
-def apart(rule: Rule, scopes: Mapping[str, tuple]) -> Rule:
-    """A rule of rows and a scope as one of rows alone, which decides each scope by what is measured of it."""
-    return lambda rows: {title: attempt(rule, rows, *scope) for title, scope in scopes.items()}
-
-
-def need(rows: Rows, wanted: Iterable[Hashable], describe: Callable[[Hashable], str] = str) -> list[Hashable]:
-    """The wanted rows; MissingRowsError if one is not there, which is named as its study describes it."""
+def need(rows: Rows, wanted: Iterable[Hashable]) -> list[Hashable]:
+    """The wanted rows; MissingRowsError if one is not there."""
     wanted = list(wanted)
     absent = [name for name in wanted if not rows.get(name)]
     if absent:
-        raise MissingRowsError(f"{len(absent)} of its {len(wanted)} rows are missing, such as {describe(absent[0])}")
+        raise MissingRowsError(f"{len(absent)} of its {len(wanted)} rows are missing, such as {absent[0]}")
     return wanted
 
 

@@ -15,7 +15,6 @@ _HOMES = {
     "Study": "study",
     "published": "study",
     "Results": "results",
-    "Unit": "results",
     "UNITS": "results",
     "side_by_side": "results",
     "ece_beside_floor": "calibration",

@@ -6,14 +6,12 @@ A notebook declares rows: a frozen dataclass per row, with at least a `role`, th
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import NamedTuple
+from functools import cached_property
 
-import numpy as np
 import pandas as pd
 
 from kdlib import lookup
-from kdlib.intervals import verdicts
-from kdlib.intervals.comparisons import Interval
+from kdlib.intervals import Interval, TrainingNoise, comparisons, verdicts
 from kdlib.run import Run
 from kdlib.store.provenance import mixture
 from kdlib.words import count
@@ -24,14 +22,7 @@ FIGURES = (
 )  # fmt: skip
 
 
-class Unit(NamedTuple):
-    """How a metric is shown: what a stored figure is multiplied by, and what it is called then."""
-
-    scale: float
-    name: str
-
-
-UNITS = {"accuracy": Unit(100, "points"), "ece": Unit(1, "fraction")}
+UNITS = {"accuracy": 100, "ece": 1}  # what a stored figure is multiplied by: accuracy is shown in percent or points
 
 
 class Results:
@@ -100,11 +91,17 @@ class Results:
 
     def interval(self, row: Hashable, metric: str = "accuracy") -> Interval:
         """The mean of a row's repeats."""
-        return verdicts.interval(self.rows, row, metric)
+        return comparisons.interval(verdicts.measured(self.rows[row], metric), self._noises[metric])
 
     def difference(self, first: Hashable, second: Hashable, metric: str = "accuracy") -> Interval:
         """First row minus second, each with all its repeats."""
-        return verdicts.difference(self.rows, first, second, metric)
+        one, other = (verdicts.measured(self.rows[row], metric) for row in (first, second))
+        return comparisons.difference(one, other, self._noises[metric])
+
+    @cached_property
+    def _noises(self) -> dict[str, TrainingNoise | None]:
+        """The training noise of the study, which every row that ran once borrows."""
+        return {metric: verdicts.noise_of(self.rows, metric) for metric in UNITS}
 
     def paired_difference(self, first: Hashable, second: Hashable, metric: str = "accuracy") -> Interval:
         """First row minus second, over the repeats that both have: these also share their batches."""
@@ -154,8 +151,7 @@ class Results:
 
 def shown(interval: Interval, metric: str) -> dict[str, float]:
     """Estimate, low and high in the unit of figures and tables."""
-    scale = UNITS[metric].scale
-    return {end: scale * getattr(interval, end) for end in ("estimate", "low", "high")}
+    return {end: UNITS[metric] * getattr(interval, end) for end in ("estimate", "low", "high")}
 
 
 def differences(lines: Iterable[tuple[str, str, Mapping[str, Interval]]]) -> pd.DataFrame:
@@ -188,7 +184,4 @@ def one_of(records: Mapping[int, dict]) -> dict:
 
 def held_out_best(results: Results, rows: Iterable[Hashable]) -> Hashable:
     """The row with the best mean accuracy on held-out images, never by the test set."""
-    return max(
-        rows,
-        key=lambda row: np.mean([r["metrics"]["last"]["held_out"]["accuracy"] for r in results.rows[row].values()]),
-    )
+    return max(rows, key=lambda row: verdicts.held_out_accuracy(results.rows[row]))

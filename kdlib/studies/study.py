@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from kdlib.intervals.verdicts import NOT_MEASURED, Rows, Verdict, attempt
+from kdlib.intervals.verdicts import NOT_MEASURED, Rows, Rule, Verdict, attempt
 from kdlib.registry import KdlibError
 from kdlib.store import repository
 
-Rule = Callable[..., Verdict]  # of the measured rows and, for a claim that is decided apart, of its scope
 _COLUMNS = ["id", "origin", "scope", "claim", "rule"]
 _NO_RULE = Verdict(NOT_MEASURED, "no rule has been written for it yet")
 _DIGITS = Verdict(NOT_MEASURED, "handwritten digits never decide a claim")

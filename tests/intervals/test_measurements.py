@@ -1,7 +1,7 @@
-import json
 import math
 from dataclasses import replace
 
+import builders
 import numpy as np
 import pytest
 import torch
@@ -10,20 +10,6 @@ from kdlib import metrics
 from kdlib.intervals.comparisons import interval
 from kdlib.intervals.measurements import _DEBIAS_VARIANCE, _NOISE, average, bin_errors, measurement, unbiased
 from kdlib.registry import KdlibError
-from kdlib.training.records import jsonable
-
-
-def record(logits, labels):
-    probs = logits.double().softmax(1)
-    raw = {name: getattr(metrics, name)(probs, labels) for name in ("accuracy", "ece", "brier")}
-    reliability = {name: jsonable(part) for name, part in metrics.reliability(probs, labels)._asdict().items()}
-    made = {
-        "key": "k",
-        "metrics": {"last": {"raw": raw | {"nll": metrics.nll(logits, labels)}}},
-        "bootstrap": metrics.resampling.bootstrap_scores(logits, labels),
-        "reliability": reliability,
-    }
-    return json.loads(json.dumps(made))
 
 
 def sample(images=4000, sharpened=1.0, seed=0):
@@ -65,14 +51,14 @@ def test_debiasing_adds_variance_about_as_assumed(gap):
 
 def test_ece_of_a_calibrated_network_may_be_zero_and_that_of_a_sharpened_one_not():
     calibrated, sharpened = (
-        interval({0: measurement(record(*sample(sharpened=factor)), "ece")}) for factor in (1.0, 2.0)
+        interval({0: measurement(builders.measured(*sample(sharpened=factor)), "ece")}) for factor in (1.0, 2.0)
     )
     assert calibrated.low == 0 < calibrated.estimate < calibrated.high
     assert 0 < sharpened.low < sharpened.estimate < sharpened.high
 
 
 def test_other_metrics_are_taken_as_measured():
-    made = record(*sample())
+    made = builders.measured(*sample())
     for metric in ("accuracy", "nll", "brier"):
         one = measurement(made, metric)
         assert one.value == one.debiased_low == one.debiased_high == made["metrics"]["last"]["raw"][metric]

@@ -31,9 +31,9 @@ def test_differences_are_told_in_the_unit_of_their_reader():
     )
 
 
-def test_a_missing_row_is_told_as_its_study_names_it():
+def test_a_missing_row_is_told_by_its_own_words():
     """Any hashable names a row."""
     rows = {frozenset("a"): {0: {}}, ("b", 2): {}}
     assert need(rows, [frozenset("a")]) == [frozenset("a")]
-    with pytest.raises(MissingRowsError, match="1 of its 2 rows are missing, such as the row b"):
-        need(rows, [frozenset("a"), ("b", 2)], describe=lambda name: f"the row {name[0]}")
+    with pytest.raises(MissingRowsError, match="1 of its 2 rows are missing, such as .'b', 2."):
+        need(rows, [frozenset("a"), ("b", 2)])

@@ -124,14 +124,11 @@ def test_nothing_is_decided_without_training_noise():
     assert table.loc["D1", "verdict"] == "undecided" and TEST_IMAGES_ONLY in table.loc["D1", "evidence"]
 
 
-class Measured:
-    """What findings read of Results, on rows made for the test."""
+class Measured(Results):
+    """Results of rows made for the test."""
 
     def __init__(self, rows):
         self.rows = rows
-        self.difference = lambda *given: Results.difference(self, *given)
-        self.paired_difference = lambda *given: Results.paired_difference(self, *given)
-        self.of = lambda role: [row for row in rows if row.role == role]
 
     @property
     def means(self):
