@@ -9,6 +9,11 @@ since two networks err on different images, and the bootstrap has counted that a
 between repeats covers more than 99% instead of 95%. Quantiles are Student's t with the degrees of freedom of
 Satterthwaite (1946) and Welch (1947). A training variance can be borrowed from other rows: it is never left out.
 
+Rows of one seed are no replicates of training, however many they are: measured on study A's repeated rows, a seed lifts
+students of one label objective together (their correlation over seeds is .7 to .9). A mean over many pairs therefore
+carries the whole training noise of one pair, and shrinks with the number of seeds alone. A teacher's luck is one draw
+for all of its students.
+
 What an ECE is too large by: kdlib.intervals.measurements. The measured coverage of all this: kdlib.intervals.coverage.
 """
 
@@ -17,16 +22,16 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.special import stdtrit
 
-from kdlib import draws
 from kdlib.intervals.measurements import Measurement, Row, average
-from kdlib.registry import KdlibError
+from kdlib.intervals.noise import TrainingNoise, borrowed_from, training_noise
 from kdlib.words import count
 
 LEVEL = 0.95
 TAILS = (1 - LEVEL) / 2, (1 + LEVEL) / 2
 TEST_IMAGES_ONLY = "test images only"
+ONE_SEED = "over configurations, one seed"
 _FEW = 3  # repeats below which a borrowed training variance is better than the row's own, and pairs tell nothing of it
 
 
@@ -46,7 +51,12 @@ class Interval:
     @property
     def decides(self) -> bool:
         """Whether a claim may rest on it: without training noise, not."""
-        return self.kind != TEST_IMAGES_ONLY
+        return self.kind not in (TEST_IMAGES_ONLY, ONE_SEED)
+
+    @property
+    def half_width(self) -> float:
+        """The smallest difference from 0 that it could have told."""
+        return (self.high - self.low) / 2
 
     def scaled(self, unit: float) -> "Interval":
         """The same in another unit: `scaled(100)` of a fraction is in percent."""
@@ -57,83 +67,62 @@ class Interval:
         return replace(self, low=max(self.low, 0.0), high=min(max(self.high, 0.0), ceiling))
 
 
-@dataclass(frozen=True)
-class TrainingNoise:
-    """How much a figure varies from one training to the next."""
-
-    observed: float  # the variance between repeats, which the degrees of freedom belong to
-    images: float  # the part of it that the test images make
-    degrees_of_freedom: int
-    rows: int  # that were repeated
-
-    @property
-    def variance(self) -> float:
-        """Between trainings, test images aside."""
-        return max(self.observed - self.images, 0.0)
-
-    def drawn(self, count: int, *name: Hashable) -> np.ndarray:
-        """Standard deviations (count,) as they may be, the variance between repeats being known from so few of them;
-        `name` keys the draws. One estimate errs for all rows at once: one draw serves all rows of a replicate."""
-        shape = self.degrees_of_freedom, count
-        normal = draws.normal(math.prod(shape), "variance of training noise", *name).reshape(shape)
-        observed = self.observed * self.degrees_of_freedom / (normal**2).sum(0)
-        return np.sqrt((observed - self.images).clip(0))
-
-
-def training_noise(rows: Iterable[Row]) -> TrainingNoise | None:
-    """The training variance, pooled over the rows that were repeated; None if none was."""
-    repeated = [row for row in rows if len(row) > 1]
-    if not repeated:
-        return None
-    degrees = np.array([len(row) - 1 for row in repeated])
-    between = np.array([_between(row) for row in repeated])
-    observed, images = degrees @ between / degrees.sum()
-    return TrainingNoise(observed, images, int(degrees.sum()), len(repeated))
-
-
-def _between(row: Row) -> tuple[float, float]:
-    """The variance between repeats, and the part of it that the test images make."""
-    values = np.array([(one.debiased_low + one.debiased_high) / 2 for one in row.values()])
-    deviations = np.stack([one.deviations for one in row.values()])
-    debias_variance = np.mean([one.debias_variance for one in row.values()])
-    return values.var(ddof=1), deviations.var(axis=0, ddof=1).mean() + debias_variance
-
-
 def interval(row: Row, noise: TrainingNoise | None = None) -> Interval:
     """The mean of a row's repeats. `noise`, of its study, is borrowed where the row has fewer than three repeats."""
     mean = average(row.values())
     return _interval(mean, [_source(row, noise)]).clipped(mean.ceiling)
 
 
-def difference(row: Row, other: Row, noise: TrainingNoise | None = None) -> Interval:
+def difference(
+    row: Row, other: Row, noise: TrainingNoise | None = None, teacher: TrainingNoise | None = None
+) -> Interval:
     """Row minus other row, on the same test images.
 
-    Rows with the same repeats are subtracted repeat by repeat: repeat r has the same seed and the same batches in both,
-    and what luck these bring to both cancels. Otherwise, or with fewer than three repeats and a `noise` to borrow, the
-    training noise of the two is taken as independent.
+    Over the repeats that both have, where these are three or more, it is taken repeat by repeat: repeat r has the same
+    seed and the same batches in both, and what luck these bring to both cancels. Otherwise the training noise of the
+    two is taken as independent, and `noise` is borrowed where a row has fewer than three repeats. `teacher` is the
+    luck of the one teacher that one of the two rows has and the other has not.
     """
-    if row.keys() == other.keys() and (len(row) >= _FEW or not noise):
-        paired = {repeat: row[repeat] - other[repeat] for repeat in row}
-        return _interval(average(paired.values()), [_source(paired, None)])
+    luck = [_Source(teacher, 1, f"a teacher's luck from {count(teacher.rows, 'group')}")] if teacher else []
+    shared = row.keys() & other.keys()
+    if len(shared) >= _FEW or (row.keys() == other.keys() and not noise):
+        paired = {repeat: row[repeat] - other[repeat] for repeat in sorted(shared)}
+        return _interval(average(paired.values()), [_source(paired, None), *luck])
     apart = average(row.values()) - average(other.values())
-    return _interval(apart, [_source(row, noise), _source(other, noise)])
+    return _interval(apart, [_source(row, noise), _source(other, noise), *luck])
 
 
-def mean_difference(pairs: Iterable[tuple[Row, Row]], clusters: Iterable[Hashable] | None = None) -> Interval:
+def mean_difference(
+    pairs: Iterable[tuple[Row, Row]],
+    clusters: Iterable[Hashable] | None = None,
+    noise: TrainingNoise | None = None,
+) -> Interval:
     """The mean over pairs of rows that differ in one factor alone, of first minus second.
 
     The pairs stand for all that could have been: what they differ by, from whatever cause, is their noise. They share
     their test images, too, which a bootstrap over the pairs alone would leave out. Pairs of one teacher or rival have
     its luck in common: `clusters` names it for each pair, and the means of the clusters are what varies. Two of them
     can be alike by chance, and would make an interval far too short: below three, nothing is decided.
+
+    All pairs share their seeds, and what a seed does to one side of the factor it does in all pairs: the whole training
+    noise of a pair is added, over the number of seeds that all pairs have. `noise` of a row is borrowed from the study
+    (None: from the rows of the pairs); where nothing was repeated, nothing is decided.
     """
+    pairs = list(pairs)
     differences = [average(row.values()) - average(other.values()) for row, other in pairs]
     what = "pairs"
     if clusters is not None:
         differences, what = _cluster_means(differences, clusters), "groups of pairs"
     by_number = dict(enumerate(differences))
-    known = by_number if len(by_number) >= _FEW else {}
-    return _interval(average(differences), [_source(known, None, what)])
+    configurations = _source(by_number if len(by_number) >= _FEW else {}, None, what)
+    mean, noise = average(differences), noise or training_noise(row for pair in pairs for row in pair)
+    if noise is None:
+        found = _interval(mean, [configurations])
+        return replace(found, kind=ONE_SEED) if found.decides else found
+    seeds = min(len(row.keys() & other.keys()) for row, other in pairs) or 1
+    over = ONE_SEED if seeds == 1 else count(seeds, "seed")
+    of_a_seed = _Source(noise, seeds, f"{over}, {borrowed_from(noise.rows)}")
+    return _interval(mean, [configurations, of_a_seed, of_a_seed])  # both sides of a pair have one
 
 
 def _cluster_means(differences: list[Measurement], clusters: Iterable[Hashable]) -> list[Measurement]:
@@ -141,27 +130,6 @@ def _cluster_means(differences: list[Measurement], clusters: Iterable[Hashable])
     for name, one in zip(clusters, differences, strict=True):
         members.setdefault(name, []).append(one)
     return [average(cluster) for cluster in members.values()]
-
-
-def rank_correlation(first: Iterable[float], second: Iterable[float]) -> Interval:
-    """Spearman's, over pairs taken as independent, in the interval of Bonett & Wright (2000). KdlibError below four
-    pairs."""
-    from scipy.stats import spearmanr  # takes longer to import than all the rest here
-
-    first, second = np.asarray(first, float), np.asarray(second, float)
-    if len(first) < 4:
-        raise KdlibError(f"A rank correlation of {len(first)} pairs: give at least four.")
-    found, kind = spearmanr(first, second).statistic, f"{len(first)} pairs"
-    if abs(found) == 1:
-        return Interval(found, found, found, kind)
-    half = ndtri(TAILS[1]) * math.sqrt((1 + found**2 / 2) / (len(first) - 3))
-    low, high = np.tanh([math.atanh(found) - half, math.atanh(found) + half])
-    return Interval(found, low, high, kind)
-
-
-def borrowed_from(rows: int) -> str:
-    """Where training noise comes from, for a person."""
-    return f"noise borrowed from {count(rows, 'repeated row')}"
 
 
 @dataclass(frozen=True)
@@ -183,7 +151,7 @@ def _interval(mean: Measurement, sources: list[_Source]) -> Interval:
     if any(source.noise is None for source in sources):
         return _of_images_only(mean)
     half = _half_width(mean, sources)
-    kind = "test images and training: " + " and ".join(dict.fromkeys(source.words for source in sources))
+    kind = "test images and training: " + ", ".join(dict.fromkeys(source.words for source in sources))
     return Interval(mean.value, mean.debiased_low - half, mean.debiased_high + half, kind)
 
 

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from kdlib import metrics
 from kdlib.intervals import population
-from kdlib.intervals.comparisons import Interval, TrainingNoise, training_noise
+from kdlib.intervals.comparisons import Interval
 from kdlib.intervals.measurements import Measurement, Row, measurement
+from kdlib.intervals.noise import TrainingNoise, training_noise
 from kdlib.intervals.population import Network
 from kdlib.intervals.rivals import ESTIMATORS, Known
 from kdlib.metrics.resampling import image_values, resampled_mean, scores

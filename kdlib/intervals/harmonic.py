@@ -13,8 +13,9 @@ import numpy as np
 
 from kdlib import draws
 from kdlib.intervals import comparisons
-from kdlib.intervals.comparisons import TEST_IMAGES_ONLY, Interval, TrainingNoise, borrowed_from
+from kdlib.intervals.comparisons import TEST_IMAGES_ONLY, Interval
 from kdlib.intervals.measurements import Measurement, Row, average, unbiased
+from kdlib.intervals.noise import TrainingNoise, borrowed_from
 from kdlib.metrics import harmonic_score
 
 
@@ -24,6 +25,7 @@ class Scores:
 
     of: dict[Hashable, Measurement]
     kind: str
+    noise: TrainingNoise | None = None  # of one row's score, from training to training
 
 
 def scores(table: Mapping[Hashable, Mapping[str, Row]], noises: Mapping[str, TrainingNoise | None]) -> Scores:
@@ -33,10 +35,11 @@ def scores(table: Mapping[Hashable, Mapping[str, Row]], noises: Mapping[str, Tra
     """
     if not table:
         return Scores({}, TEST_IMAGES_ONLY)
-    columns = zip(*(_samples(table, metric, noises[metric]).T for metric in ("accuracy", "ece")), strict=True)
-    found = np.stack([harmonic_score(accuracy, ece).numpy() for accuracy, ece in columns], axis=1)
+    columns = {metric: _samples(table, metric, noises[metric]) for metric in ("accuracy", "ece")}
+    found, of_images = (_each_sample(columns, luck) for luck in (1, 0))
     made = [unbiased(row[0], row[1:], ceiling=1.0) for row in found]
-    return Scores(dict(zip(table, made, strict=True)), _kind(noises))
+    noise = _noise_of_a_score(found - of_images, table, noises) if all(noises.values()) else None
+    return Scores(dict(zip(table, made, strict=True)), _kind(noises), noise)
 
 
 def interval(scores: Scores, name: Hashable) -> Interval:
@@ -50,11 +53,11 @@ def mean_difference(
     """The mean over pairs of rows of first minus second; `clusters` as in `comparisons.mean_difference`.
 
     All pairs are scaled by the same two rows at each end, whose luck their spread does not show: without known training
-    noise it decides nothing.
+    noise it decides nothing. Rows are drawn as if each had luck of its own; what those of one seed have in common is
+    added, as there.
     """
     measured = [({0: scores.of[one]}, {0: scores.of[other]}) for one, other in pairs]
-    found = comparisons.mean_difference(measured, clusters)
-    return found if scores.kind != TEST_IMAGES_ONLY else replace(found, kind=TEST_IMAGES_ONLY)
+    return comparisons.mean_difference(measured, clusters, scores.noise)
 
 
 def _kind(noises: Mapping[str, TrainingNoise | None]) -> str:
@@ -64,19 +67,40 @@ def _kind(noises: Mapping[str, TrainingNoise | None]) -> str:
     return f"test images and training: {borrowed_from(max(known))}"
 
 
-def _samples(table: Mapping[Hashable, Mapping[str, Row]], metric: str, noise: TrainingNoise | None) -> np.ndarray:
-    """Each row's figure as measured, then its replicates: (rows, 1 + replicates)."""
+def _samples(
+    table: Mapping[Hashable, Mapping[str, Row]], metric: str, noise: TrainingNoise | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each row's figure as measured, then its replicates of the test images, and the luck of its training in each of
+    them: two arrays (rows, 1 + replicates)."""
     means = [average(row[metric].values()) for row in table.values()]
     # Resampling adds noise, and to an ECE noise is bias: only around the measured value are rows of different
     # calibration scaled by comparable figures.
     replicates = np.stack([mean.value + mean.replicates - mean.replicates.mean() for mean in means])
+    luck = np.zeros_like(replicates)
     if noise:
         count = replicates.shape[1]
         spread = noise.drawn(count, metric)
-        for own, (name, row) in zip(replicates, table.items(), strict=True):
-            luck = draws.normal(count, "training noise", metric, _values(name))
-            own += luck * spread / math.sqrt(len(row[metric]))
-    return np.column_stack([[mean.value for mean in means], replicates])
+        for own, (name, row) in zip(luck, table.items(), strict=True):
+            drawn = draws.normal(count, "training noise", metric, _values(name))
+            own += drawn * spread / math.sqrt(len(row[metric]))
+    as_measured = np.array([[mean.value] for mean in means])
+    return np.hstack([as_measured, replicates]), np.hstack([np.zeros_like(as_measured), luck])
+
+
+def _each_sample(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], luck: int) -> np.ndarray:
+    """The harmonic scores of all rows, sample by sample: (rows, samples); without the luck of training at `luck` 0."""
+    samples = zip(*((values + luck * drawn).T for values, drawn in columns.values()), strict=True)
+    return np.stack([harmonic_score(accuracy, ece).numpy() for accuracy, ece in samples], axis=1)
+
+
+def _noise_of_a_score(
+    luck: np.ndarray, table: Mapping[Hashable, Mapping[str, Row]], noises: Mapping[str, TrainingNoise]
+) -> TrainingNoise:
+    """Of one training, by what the luck of their rows does to the scores, `luck` (rows, samples)."""
+    repeats = [len(row["accuracy"]) for row in table.values()]
+    variance = float(np.mean(luck.var(axis=1, ddof=1) * repeats))
+    least = min(noises.values(), key=lambda noise: noise.degrees_of_freedom)
+    return TrainingNoise(variance, 0.0, least.degrees_of_freedom, least.rows)
 
 
 def _values(name: Hashable) -> Hashable:

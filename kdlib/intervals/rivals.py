@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kdlib.intervals import comparisons
-from kdlib.intervals.comparisons import TAILS, Interval, TrainingNoise
+from kdlib.intervals.comparisons import TAILS, Interval
 from kdlib.intervals.measurements import Measurement, Row
+from kdlib.intervals.noise import TrainingNoise
 
 
 @dataclass(frozen=True)

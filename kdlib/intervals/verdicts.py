@@ -6,10 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from kdlib.intervals import comparisons
-from kdlib.intervals.comparisons import Interval, TrainingNoise
+from kdlib.intervals.comparisons import Interval
 from kdlib.intervals.measurements import Row, measurement
+from kdlib.intervals.noise import TrainingNoise, training_noise
 
-VERDICTS = HOLDS, FAILS, UNDECIDED, NOT_MEASURED = "holds", "fails", "undecided", "not measured"
+VERDICTS = HOLDS, FAILS, UNDECIDED, CANNOT, NOT_DEFINED, NOT_MEASURED = (
+    "holds",
+    "fails",
+    "undecided",
+    "cannot be decided by this design",
+    "not defined",
+    "not measured",
+)
 _UNITS = {"points": (100, 2), "harmonic score": (1, 3)}  # scale and digits for a person
 
 Rows = dict[Hashable, dict[int, dict]]  # what a row is -> its records by repeat
@@ -59,7 +67,7 @@ def held_out_accuracy(row: dict[int, dict]) -> float:
 
 def noise_of(rows: Rows, metric: str) -> TrainingNoise | None:
     """The training noise of the study: of the baseline's repeats and of every other row that was repeated."""
-    return comparisons.training_noise(measured(row, metric) for row in rows.values() if len(row) > 1)
+    return training_noise(measured(row, metric) for row in rows.values() if len(row) > 1)
 
 
 def interval(rows: Rows, name: Hashable, metric: str = "accuracy") -> Interval:
@@ -79,30 +87,34 @@ def mean_difference(
     metric: str = "accuracy",
     clusters: Iterable[Hashable] | None = None,
 ) -> Interval:
-    """The mean over pairs of rows of first minus second; `clusters` as in comparisons.mean_difference."""
+    """The mean over pairs of rows of first minus second; `clusters` as in comparisons.mean_difference. `rows` also
+    holds those whose repeats show the training noise."""
     each = [(measured(rows[one], metric), measured(rows[other], metric)) for one, other in pairs]
-    return comparisons.mean_difference(each, clusters)
+    return comparisons.mean_difference(each, clusters, noise_of(rows, metric))
 
 
 def above(limit: float) -> Callable[[Interval], str]:
     """A claim that a figure lies above the limit: decided where the whole interval lies on one side."""
-    return lambda i: _sides(i, i.low > limit, i.high < limit)
+    return lambda i: _sides(i, i.low > limit, i.high < limit, limit)
 
 
 def below(limit: float) -> Callable[[Interval], str]:
     """A claim that a figure lies below the limit."""
-    return lambda i: _sides(i, i.high < limit, i.low > limit)
+    return lambda i: _sides(i, i.high < limit, i.low > limit, limit)
 
 
 def within(limit: float) -> Callable[[Interval], str]:
     """A claim that a figure makes no difference: fails where the whole interval lies outside of +-limit."""
-    return lambda i: _sides(i, -limit < i.low and i.high < limit, i.low > limit or i.high < -limit)
+    return lambda i: _sides(i, -limit < i.low and i.high < limit, i.low > limit or i.high < -limit, limit)
 
 
-def _sides(interval: Interval, holds: bool, fails: bool) -> str:
+def _sides(interval: Interval, holds: bool, fails: bool, margin: float) -> str:
+    """A margin that is smaller than what the design can see cannot be decided by it: no figure at 0 ever would be."""
     if holds and interval.decides:
         return HOLDS
-    return FAILS if fails and interval.decides else UNDECIDED
+    if fails and interval.decides:
+        return FAILS
+    return CANNOT if margin and interval.half_width > abs(margin) else UNDECIDED
 
 
 def all_of(answers: Iterable[str]) -> str:
@@ -110,21 +122,22 @@ def all_of(answers: Iterable[str]) -> str:
     answers = list(answers)
     if FAILS in answers:
         return FAILS
-    return HOLDS if set(answers) == {HOLDS} else UNDECIDED
+    return HOLDS if set(answers) == {HOLDS} else CANNOT if CANNOT in answers else UNDECIDED
 
 
 def points(interval: Interval) -> str:
-    """A difference of accuracies for a person: +0.42 points (95%: -0.10 to +0.94)"""
-    shown = interval.scaled(100)
-    return f"{shown.estimate:+.2f} points (95%: {shown.low:+.2f} to {shown.high:+.2f}; {shown.kind})"
+    """A difference of accuracies for a person, as in `listed`."""
+    return listed({"": interval}).lstrip()
 
 
 def listed(intervals: Mapping[str, Interval], unit: str = "points") -> str:
-    """Several differences: minus CE +0.42 (-0.10 to +0.94), minus CP +0.50 (-0.02 to +1.02); points, 95%, 32 pairs"""
+    """Several differences, and the smallest that their design could have told from 0: minus CE +0.42 (-0.10 to +0.94),
+    minus CP +0.50 (-0.02 to +1.02); points, 95%, 32 pairs; told from 0 above ±0.52"""
     scale, digits = _UNITS[unit]
     told = ", ".join(f"{name} {_signed(found.scaled(scale), digits)}" for name, found in intervals.items())
     kinds = " and ".join(dict.fromkeys(found.kind for found in intervals.values()))
-    return f"{told}; {unit}, 95%, {kinds}"
+    widths = sorted({f"{scale * found.half_width:.{digits}f}" for found in intervals.values()}, key=float)
+    return f"{told}; {unit}, 95%, {kinds}; told from 0 above ±{' to ±'.join(dict.fromkeys((widths[0], widths[-1])))}"
 
 
 def _signed(interval: Interval, digits: int) -> str:

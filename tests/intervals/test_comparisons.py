@@ -8,16 +8,15 @@ import pytest
 from scipy import stats
 
 from kdlib.intervals.comparisons import (
+    ONE_SEED,
     TEST_IMAGES_ONLY,
     Interval,
-    TrainingNoise,
     difference,
     interval,
     mean_difference,
-    rank_correlation,
-    training_noise,
 )
 from kdlib.intervals.measurements import Measurement, unbiased
+from kdlib.intervals.noise import TrainingNoise, training_noise
 from kdlib.registry import KdlibError
 
 IMAGES = np.random.default_rng(0).normal(0, 0.01, 500)  # what the test images do to everyone
@@ -115,9 +114,10 @@ def test_difference_of_one_and_five_repeats_by_hand():
 def test_two_pairs_or_groups_decide_nothing():
     """Two that are alike by chance would make an interval of one degree of freedom short."""
     pairs = [(row(0.70 + by, seed=int(1000 * by)), row(0.65, seed=9)) for by in (0.0, 0.001, 0.05)]
-    assert mean_difference(pairs).decides and mean_difference(pairs, clusters="abc").decides
-    assert not mean_difference(pairs[:2]).decides
-    assert not mean_difference(pairs, clusters="aab").decides
+    noise = TrainingNoise(1e-4, 0.0, 4, 1)
+    assert mean_difference(pairs, noise=noise).decides and mean_difference(pairs, "abc", noise).decides
+    assert not mean_difference(pairs[:2], noise=noise).decides
+    assert not mean_difference(pairs, "aab", noise).decides
 
 
 def test_an_estimate_that_both_rows_borrow_errs_once():
@@ -161,8 +161,61 @@ def test_pairs_are_each_others_noise():
     found = mean_difference(pairs)
     half = stats.t.ppf(0.975, 3) * np.std(differences, ddof=1) / 2  # the images cancel
     assert (found.estimate, found.low, found.high) == pytest.approx((0.025, 0.025 - half, 0.025 + half))
-    assert "4 pairs" in found.kind
+    assert found.kind == ONE_SEED and not found.decides  # what a seed does to all of them is not known
     assert not mean_difference(pairs[:1]).decides
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_mean_over_pairs_carries_the_training_noise_of_one_pair(seeds):
+    differences = [0.01, 0.03, 0.02, 0.04]
+    pairs = [(row(*[0.5 + by] * seeds), row(*[0.5] * seeds)) for by in differences]
+    found = mean_difference(pairs, noise=TrainingNoise(2e-4, 1e-4, 4, 7))
+    pairwise = np.var(differences, ddof=1) / 4
+    variance = pairwise + 2 * 1e-4 / seeds
+    freedom = variance**2 / (pairwise**2 / 3 + (2 * 2e-4 / seeds) ** 2 / 4)
+    assert found.half_width == pytest.approx(stats.t.ppf(0.975, freedom) * math.sqrt(variance))
+    assert found.decides and "noise borrowed from 7 repeated rows" in found.kind
+    assert (ONE_SEED in found.kind) == (seeds == 1)
+
+
+def test_rows_that_were_repeated_lend_their_pairs_the_noise():
+    pairs = [(row(0.5 + by, 0.52 + by), row(0.5, 0.51)) for by in (0.01, 0.02, 0.03)]
+    assert mean_difference(pairs) == mean_difference(pairs, noise=training_noise([r for pair in pairs for r in pair]))
+    assert "2 seeds" in mean_difference(pairs).kind
+
+
+def test_what_a_seed_does_to_one_side_of_a_factor_is_not_averaged_away():
+    """Without any effect, 95% intervals hold 0 whether a seed's luck is a row's own or that of its whole side."""
+    rng = np.random.default_rng(3)
+    for share in (0.0, 0.7, 1.0):
+        held = []
+        for _ in range(150):
+            common, own = rng.normal(0, 0.01, 2), rng.normal(0, 0.01, (16, 2))
+            values = 0.5 + math.sqrt(share) * common + math.sqrt(1 - share) * own
+            repeated = [dict(enumerate(map(measured, rng.normal(0.5, 0.01, 5)))) for _ in range(9)]
+            pairs = [({0: measured(one)}, {0: measured(other)}) for one, other in values]
+            found = mean_difference(pairs, noise=training_noise(repeated))
+            held.append(found.low <= 0 <= found.high)
+        assert np.mean(held) > 0.95 - 4 * (0.95 * 0.05 / 150) ** 0.5
+
+
+def test_repeats_that_two_rows_share_are_paired():
+    luck = [0.70, 0.76, 0.73, 0.75, 0.71]
+    ours, baseline = row(*[value + 0.01 for value in luck[:3]]), row(*luck)
+    for noise in (None, TrainingNoise(1e-2, 0.0, 4, 1)):
+        found = difference(ours, baseline, noise)
+        assert (found.low, found.high) == pytest.approx((0.01, 0.01)) and "3 repeats" in found.kind
+    assert difference(row(0.71), baseline, TrainingNoise(1e-4, 0.0, 4, 1)).estimate == pytest.approx(-0.02)
+
+
+def test_a_teachers_luck_widens():
+    ours, baseline = row(0.71, 0.73, 0.72), row(0.70, 0.71, 0.72)
+    own = training_noise([{r: ours[r] - baseline[r] for r in range(3)}])
+    found = difference(ours, baseline, teacher=TrainingNoise(3e-4, 1e-4, 4, 2))
+    variance = own.variance / 3 + 2e-4
+    freedom = variance**2 / ((own.observed / 3) ** 2 / 2 + (3e-4) ** 2 / 4)
+    assert found.half_width == pytest.approx(stats.t.ppf(0.975, freedom) * math.sqrt(variance))
+    assert "a teacher's luck from 2 groups" in found.kind
 
 
 def test_what_debiasing_adds_widens_and_averages_out():
@@ -205,20 +258,6 @@ def test_alike_networks_with_large_training_noise_still_have_an_interval():
     assert found.high - found.estimate == pytest.approx(stats.t.ppf(0.975, 1) * variance**0.5, rel=1e-6)
 
 
-def test_rank_correlations_cover_the_truth():
-    """Of normal pairs with a correlation of .5, whose rank correlation is 6/pi asin(1/4): 95% within four errors."""
-    truth, rng = 6 / np.pi * np.arcsin(0.25), np.random.default_rng(1)
-    held = []
-    for _ in range(400):
-        first, other = rng.normal(size=(2, 60))
-        found = rank_correlation(first, 0.5 * first + 0.75**0.5 * other)
-        held.append(found.low <= truth <= found.high)
-    assert abs(np.mean(held) - 0.95) < 4 * (0.95 * 0.05 / 400) ** 0.5
-    assert ends(rank_correlation([1, 2, 3, 4], [2, 4, 6, 8])) == (1, 1, 1)
-    with pytest.raises(KdlibError, match="give at least four"):
-        rank_correlation([1, 2, 3], [1, 2, 3])
-
-
 def test_pairs_with_a_common_rival_have_its_luck_in_common():
     """Without any effect, 95% intervals over the rivals' means hold 0; over all pairs as if independent they do not."""
 
@@ -230,11 +269,11 @@ def test_pairs_with_a_common_rival_have_its_luck_in_common():
         rivals = rng.normal(0.7, 0.01, 8).repeat(4)
         pairs = [(one(0.7 + luck), one(rival)) for luck, rival in zip(rng.normal(0, 0.003, 32), rivals, strict=True)]
         for way, clusters in [("alone", None), ("clustered", list(rivals))]:
-            found = mean_difference(pairs, clusters)
+            found = mean_difference(pairs, clusters, TrainingNoise(1e-12, 0.0, 4, 1))
             held[way].append(found.low <= 0 <= found.high)
     assert abs(np.mean(held["clustered"]) - 0.95) < 4 * (0.95 * 0.05 / 300) ** 0.5
     assert np.mean(held["alone"]) < 0.85
-    assert "8 groups of pairs" in mean_difference(pairs, list(rivals)).kind
+    assert "8 groups of pairs" in found.kind
 
 
 def test_another_unit_keeps_what_an_interval_takes_into_account():

@@ -8,8 +8,9 @@ from scipy import stats
 from kdlib import draws
 from kdlib.intervals import harmonic
 from kdlib.intervals.best import lead
-from kdlib.intervals.comparisons import TEST_IMAGES_ONLY, TrainingNoise
+from kdlib.intervals.comparisons import TEST_IMAGES_ONLY
 from kdlib.intervals.measurements import unbiased
+from kdlib.intervals.noise import TrainingNoise
 from kdlib.metrics import harmonic_score
 
 DRAWS = np.random.default_rng(0).normal(size=(6, 500))
@@ -77,7 +78,7 @@ def test_a_mean_difference_of_scores_is_decided_by_three_pairs_or_groups():
     assert not harmonic.mean_difference(found, pairs[:2]).decides
     assert not harmonic.mean_difference(found, pairs, ["one teacher", "one teacher", "another"]).decides
     of_three = harmonic.mean_difference(found, pairs)
-    assert of_three.decides and of_three.kind.endswith("3 pairs")
+    assert of_three.decides and "3 pairs" in of_three.kind
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ def test_intervals_decide_only_where_all_of_them_lies_on_one_side():
     assert below(0)(made(0.1, 0.2)) == "fails" and below(0)(made(-0.2, -0.1)) == "holds"
     assert [within(0.5)(made(*ends)) for ends in ((-0.4, 0.4), (0.6, 0.9), (0.4, 0.6), (-0.9, -0.6))] == [
         "holds", "fails", "undecided", "fails"]  # fmt: skip
+    wide, margin = made(-0.9, 0.7), "cannot be decided by this design"
+    assert within(0.5)(wide) == above(-0.5)(wide) == margin and above(0)(wide) == "undecided"
+    assert all_of(["holds", margin]) == margin and all_of(["fails", margin]) == "fails"
     assert above(0)(made(0.1, 0.2, TEST_IMAGES_ONLY)) == "undecided"
     assert all_of(["holds", "undecided", "fails"]) == "fails"
     assert all_of(["holds", "undecided"]) == "undecided" and all_of(["holds", "holds"]) == "holds"
@@ -22,12 +25,13 @@ def test_intervals_decide_only_where_all_of_them_lies_on_one_side():
 
 def test_differences_are_told_in_the_unit_of_their_reader():
     gain = Interval(0.0042, -0.001, 0.0094, "3 repeats")
-    assert points(gain) == "+0.42 points (95%: -0.10 to +0.94; 3 repeats)"
+    assert points(gain) == "+0.42 (-0.10 to +0.94); points, 95%, 3 repeats; told from 0 above ±0.52"
     assert listed({"minus CE": gain, "minus CP": gain}) == (
-        "minus CE +0.42 (-0.10 to +0.94), minus CP +0.42 (-0.10 to +0.94); points, 95%, 3 repeats"
+        "minus CE +0.42 (-0.10 to +0.94), minus CP +0.42 (-0.10 to +0.94); points, 95%, 3 repeats; "
+        "told from 0 above ±0.52"
     )
     assert listed({"minus best": gain}, "harmonic score") == (
-        "minus best +0.004 (-0.001 to +0.009); harmonic score, 95%, 3 repeats"
+        "minus best +0.004 (-0.001 to +0.009); harmonic score, 95%, 3 repeats; told from 0 above ±0.005"
     )
 
 

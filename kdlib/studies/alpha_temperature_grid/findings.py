@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from kdlib.intervals.comparisons import rank_correlation
+from kdlib.intervals import rank_correlation
 from kdlib.studies.alpha_temperature_grid.rows import BASELINE, TEACHER, Row
 from kdlib.studies.results import Results, differences, held_out_best, one_of
 from kdlib.studies.sentences import sentence
