@@ -12,7 +12,7 @@
 Everything else works on records alone, without torch.
 """
 
-from kdlib.intervals.best import lead
+from kdlib.intervals.best import lead, standing
 from kdlib.intervals.comparisons import (
     Interval,
     difference,
@@ -35,6 +35,7 @@ __all__ = [
     "mean_difference",
     "measurement",
     "rank_correlation",
+    "standing",
     "teacher_noise",
     "training_noise",
 ]

@@ -31,3 +31,11 @@ def lead(table: Mapping[Hashable, Measurement], name: Hashable, kind: str) -> In
     low = (ahead + np.quantile(deviations, TAILS[0], axis=1)).min()
     high = (ahead + np.quantile(standardised.max(axis=0), TAILS[1]) * errors[:, 0]).min()
     return Interval(ahead.min(), low, high, kind)
+
+
+def standing(table: Mapping[Hashable, Measurement], name: Hashable) -> tuple[int, int, int]:
+    """The row's place in its table, 1 being the best; in how many replicates it is the first; and of how many."""
+    others = [measured for other, measured in table.items() if other != name]
+    best = np.max([measured.replicates for measured in others], axis=0)
+    place = 1 + sum(measured.value > table[name].value for measured in others)
+    return place, int((table[name].replicates > best).sum()), len(best)

@@ -10,6 +10,8 @@ from kdlib import draws
 from kdlib.intervals.comparisons import TAILS, Interval
 from kdlib.registry import KdlibError
 
+_DRAWS = 2000  # of levels
+
 
 def rank_correlation(
     first: Iterable[float], second: Iterable[float], factors: Iterable[Iterable[Hashable]] = ()
@@ -35,17 +37,29 @@ def rank_correlation(
 
 
 def _resampled_by_levels(first: np.ndarray, second: np.ndarray, factors: list[np.ndarray]) -> np.ndarray:
-    """Percentiles over 1,000 draws of levels; a draw of one level alone, in which nothing varies, is left out."""
-    from scipy.stats import rankdata
+    """Percentiles over draws of levels; draws in which nothing varies are left out."""
+    weights = np.prod([_drawn(levels, number) for number, levels in enumerate(factors)], axis=0)
+    deviations = [_weighted_ranks(values, weights) for values in (first, second)]
+    covariance, *variances = (
+        (weights * one * other).sum(1)
+        for one, other in [(deviations[0], deviations[1]), *((each, each) for each in deviations)]
+    )
+    scale = np.sqrt(variances[0] * variances[1])
+    varies = scale > 1e-9 * scale.max()
+    return np.quantile(covariance[varies] / scale[varies], TAILS)
 
-    found = []
-    for replicate in range(1000):
-        weights = np.ones(len(first), int)
-        for number, levels in enumerate(factors):
-            size = levels.max() + 1
-            drawn = (draws.uniform(size, "levels", number, replicate) * size).astype(int)
-            weights *= np.bincount(drawn, minlength=size)[levels]
-        ranks = [rankdata(each.repeat(weights)) for each in (first, second)]
-        if all(each.std() for each in ranks):
-            found.append(np.corrcoef(*ranks)[0, 1])
-    return np.quantile(found, TAILS)
+
+def _drawn(levels: np.ndarray, number: int) -> np.ndarray:
+    """How often each cell's level comes in every draw: (_DRAWS, cells)."""
+    size = levels.max() + 1
+    chosen = (draws.uniform(_DRAWS * size, "levels", number).reshape(_DRAWS, size) * size).astype(int)
+    return (chosen[:, :, None] == np.arange(size)).sum(1)[:, levels]
+
+
+def _weighted_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The middle ranks of cells that each come so often, less their mean: (_DRAWS, cells)."""
+    _, group = np.unique(values, return_inverse=True)
+    sizes = weights @ np.eye(group.max() + 1)[group]
+    ranks = (sizes.cumsum(1) - sizes / 2)[:, group]
+    total = weights.sum(1, keepdims=True)
+    return ranks - (weights * ranks).sum(1, keepdims=True) / np.maximum(total, 1)

@@ -9,6 +9,7 @@ from kdlib.intervals import comparisons
 from kdlib.intervals.comparisons import Interval
 from kdlib.intervals.measurements import Row, measurement
 from kdlib.intervals.noise import TrainingNoise, training_noise
+from kdlib.words import count
 
 VERDICTS = HOLDS, FAILS, UNDECIDED, CANNOT, NOT_DEFINED, NOT_MEASURED = (
     "holds",
@@ -63,6 +64,34 @@ def measured(row: dict[int, dict], metric: str) -> Row:
 def held_out_accuracy(row: dict[int, dict]) -> float:
     """What rows are chosen by: never the test images."""
     return float(np.mean([record["metrics"]["last"]["held_out"]["accuracy"] for record in row.values()]))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A row that held-out images chose, and the rows to judge it by: its own repeats there are those that had no say.
+
+    What luck made a row the best at one seed lifts its test accuracy at that seed, too. Judged by the same seeds, a
+    choice can therefore fail, but not hold.
+    """
+
+    row: Hashable
+    rows: Rows
+    unseen: int  # repeats of it that had no say; below three, all are kept
+
+    def says(self, answer: str, evidence: str) -> Verdict:
+        """The verdict on the chosen row."""
+        if self.unseen:
+            return Verdict(answer, f"{evidence}; judged at {count(self.unseen, 'seed')} that did not choose")
+        return Verdict(UNDECIDED if answer == HOLDS else answer, f"{evidence}; judged at the seeds that chose it")
+
+
+def choose(rows: Rows, table: Iterable[Hashable]) -> Choice:
+    """The row of the table that is best on held-out images, over the repeats that all of them have."""
+    table = list(table)
+    seen = set.intersection(*({*rows[row]} for row in table))
+    best = max(table, key=lambda row: held_out_accuracy({repeat: rows[row][repeat] for repeat in seen}))
+    unseen = {repeat: record for repeat, record in rows[best].items() if repeat not in seen}
+    return Choice(best, rows | {best: unseen}, len(unseen)) if len(unseen) > 2 else Choice(best, dict(rows), 0)
 
 
 def noise_of(rows: Rows, metric: str) -> TrainingNoise | None:

@@ -26,7 +26,7 @@ def test_cells_that_share_their_levels_are_resampled_by_them():
     """Both figures hang on a table's columns alone, which agree by chance: 9 columns are 9 draws, not 45."""
     rng, held = np.random.default_rng(0), {"cells": [], "levels": []}
     alphas, temperatures = np.arange(5).repeat(9), np.tile(np.arange(9), 5)
-    for _ in range(24):
+    for _ in range(60):
         first, second = rng.normal(size=(2, 9))[:, temperatures] + 0.1 * rng.normal(size=(2, 45))
         for way, factors in [("cells", ()), ("levels", (alphas, temperatures))]:
             found = rank_correlation(first, second, factors)

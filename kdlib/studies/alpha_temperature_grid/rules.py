@@ -4,17 +4,18 @@ import numpy as np
 from scipy import stats
 
 from kdlib import draws
-from kdlib.intervals.comparisons import TEST_IMAGES_ONLY, Interval
+from kdlib.intervals.comparisons import TAILS, TEST_IMAGES_ONLY, Interval
 from kdlib.intervals.measurements import average
 from kdlib.intervals.verdicts import (
     HOLDS,
+    NOT_DEFINED,
     Rows,
     Verdict,
     above,
     all_of,
     below,
+    choose,
     difference,
-    held_out_accuracy,
     measured,
     need,
     noise_of,
@@ -33,9 +34,9 @@ def d1(rows: Rows) -> Verdict:
     """The best cell of the grid beats the baseline: best on held-out images, compared on test images."""
     cells = need(rows, _cells())
     need(rows, [BASELINE])
-    best = max(cells, key=lambda cell: held_out_accuracy(rows[cell]))
-    gain = difference(rows, best, BASELINE)
-    return Verdict(above(0)(gain), f"{best} minus baseline: {points(gain)}")
+    choice = choose(rows, cells)
+    gain = difference(choice.rows, choice.row, BASELINE)
+    return choice.says(above(0)(gain), f"{choice.row} minus baseline: {points(gain)}")
 
 
 @study.claim("D2")
@@ -50,14 +51,16 @@ def d2(rows: Rows) -> Verdict:
         spread = noise.drawn(count, "accuracy")
         luck = [draws.normal(count, "training noise", number) / np.sqrt(len(row)) for number, row in enumerate(table)]
         replicates += spread * np.stack(luck)
-    estimate = _trend(values[:, None])[0]
-    low, high = np.quantile(_trend(replicates), [0.025, 0.975])
+    found = np.reshape(values, (len(ALPHAS), -1)).argmax(1)
+    best = "best T by alpha: " + ", ".join(f"{a:g}: {TEMPERATURES[i]:g}" for a, i in zip(ALPHAS, found, strict=True))
+    if len({*found}) == 1:  # a rank correlation with a constant
+        return Verdict(NOT_DEFINED, f"the best T is the same for all alpha; {best}")
+    trends = _trend(replicates)
     kind = "test images and training" if noise else TEST_IMAGES_ONLY
-    trend = Interval(estimate, low, high, kind)
-    found = [TEMPERATURES[i] for i in np.argmax(np.reshape(values, (len(ALPHAS), -1)), axis=1)]
-    pairs = ", ".join(f"{a:g}: {t:g}" for a, t in zip(ALPHAS, found, strict=True))
-    text = f"rank correlation {estimate:+.2f} (95%: {low:+.2f} to {high:+.2f}; {kind}); best T by alpha: {pairs}"
-    return Verdict(below(0)(trend), text)
+    trend = Interval(_trend(values[:, None])[0], *np.nanquantile(trends, TAILS), kind)
+    flat = np.isnan(trends).mean()
+    text = f"rank correlation {trend.estimate:+.2f} (95%: {trend.low:+.2f} to {trend.high:+.2f}; {kind}); {best}"
+    return Verdict(below(0)(trend), f"{text}; not defined in {100 * flat:.0f} % of replicates")
 
 
 @study.claim("D3")
@@ -87,9 +90,9 @@ def _cells() -> list[Row]:
 
 
 def _trend(accuracies: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of alpha and its best temperature, for each column of (45, n); 0 where all are equal."""
+    """Spearman's correlation of alpha and its best temperature, for each column of (45, n); NaN where all are equal."""
     best = accuracies.reshape(len(ALPHAS), len(TEMPERATURES), -1).argmax(1)
     ranks = stats.rankdata(best, axis=0) - (len(ALPHAS) + 1) / 2
     alphas = np.arange(len(ALPHAS)) - (len(ALPHAS) - 1) / 2
     scale = np.sqrt((ranks**2).sum(0) * (alphas**2).sum())
-    return np.divide(alphas @ ranks, scale, out=np.zeros(len(scale)), where=scale > 0)
+    return np.divide(alphas @ ranks, scale, out=np.full(len(scale), np.nan), where=scale > 0)

@@ -7,55 +7,119 @@ from operator import attrgetter
 
 import pandas as pd
 
-from kdlib.intervals import Interval
-from kdlib.intervals.verdicts import mean_difference
-from kdlib.studies.imbalance_kd_calibration.rows import WORDS, Row, by_panel, pairs, stacked
-from kdlib.studies.results import UNITS, Results, differences
+from kdlib.intervals import Interval, Measurement, TrainingNoise, average, comparisons
+from kdlib.intervals.verdicts import mean_difference, measured, noise_of
+from kdlib.studies.imbalance_kd_calibration.rows import WORDS, Row, Variant, by_panel, is_core, pairs, stacked
+from kdlib.studies.imbalance_kd_calibration.scores import on
+from kdlib.studies.imbalance_kd_calibration.seeds import luck_of_teachers
+from kdlib.studies.results import UNITS, Results, differences, shown
 from kdlib.words import count
 
-RIVALS = {
-    "ablation": "against its ablation",
-    "baseline": "against its baseline",
-    "teacher": "against its own teacher",
-}
+RIVALS = ("ablation", "baseline")
+FEW = 3  # repeats below which a row stands for nothing but itself
 Pairs = list[tuple[Row, Row]]
+_CELL = ["panel", "kd", "rival", "teacher_objective", "student_objective"]
 
 
 @dataclass(frozen=True)
 class Ingredient:
     """A field of students, the value that its others stand beside, and what pairs have in common besides the field: a
-    teacher's luck is that of its students, unless a pair has one teacher and learns from it in one way, where it
-    cancels."""
+    teacher's luck is that of its students."""
 
     title: str
     field: str
     base: Hashable
-    cluster: Callable[[Row], Hashable] | None
+    cluster: Callable[[Row], Hashable]
 
 
 INGREDIENTS = (
     Ingredient("way to distil, against vanilla KD", "kd", "kd", attrgetter("teacher")),
     Ingredient("teacher's objective, against CE", "teacher_objective", "cross_entropy", attrgetter("mixup")),
-    Ingredient("student's objective, against CE", "student_objective", "cross_entropy", None),
+    Ingredient("student's objective, against CE", "student_objective", "cross_entropy", attrgetter("teacher")),
     Ingredient("mixup, against none", "mixup", False, attrgetter("teacher_objective")),
 )
 
 
 def of_ingredients(results: Results) -> pd.DataFrame:
     """What each ingredient changes in the students of each `panel`: a line per ingredient, value and metric."""
-    return _per_panel(results, INGREDIENTS, _of_ingredient)
-
-
-def of_teachers(results: Results) -> pd.DataFrame:
-    """What each way to distil adds to the students of each `panel`, against three rivals: the ablation, the baseline
-    and the own teacher, which several students share."""
-    return _per_panel(results, RIVALS, _against_rival)
-
-
-def _per_panel(results: Results, causes: Iterable, lines: Callable[..., list[tuple]]) -> pd.DataFrame:
     found = {
-        panel: differences(line for cause in causes for line in lines(results, table, cause))
+        panel: differences(line for cause in INGREDIENTS for line in _of_ingredient(results, table, cause))
         for panel, table in by_panel(results.of("student")).items()
+    }
+    return stacked(found, differences([]))
+
+
+def by_objectives(results: Results) -> pd.DataFrame:
+    """What each way to distil adds to accuracy by `panel`, rival and both objectives, in words and points: a line per
+    cell, over mixup. The interval takes training noise as that of single runs, and the luck of the teacher."""
+    cells: dict[tuple, Pairs] = {}
+    for row in results.of("student"):
+        for rival in RIVALS:
+            if getattr(row, rival) in results.rows:
+                cell = row.panel, row.kd, rival, row.teacher_objective, row.student_objective
+                cells.setdefault(cell, []).append((row, getattr(row, rival)))
+    luck = luck_of_teachers(results, "accuracy")
+    lines = [
+        dict(zip(_CELL, cell, strict=True)) | shown(_gain(results, of, luck), "accuracy") for cell, of in cells.items()
+    ]
+    return pd.DataFrame(lines, columns=[*_CELL, "estimate", "low", "high"]).replace(dict.fromkeys(_CELL, WORDS))
+
+
+def _gain(results: Results, cell: Pairs, luck: TrainingNoise | None) -> Interval:
+    one, other = ({0: average(_accuracies(results, side))} for side in zip(*cell, strict=True))
+    noise = noise_of(on(results.rows, cell[0][0].data), "accuracy")
+    return _known(comparisons.difference(one, other, noise, luck))
+
+
+def _accuracies(results: Results, rows: Iterable[Row]) -> list[Measurement]:
+    return [average(measured(results.rows[row], "accuracy").values()) for row in rows]
+
+
+def of_core(results: Results) -> pd.DataFrame:
+    """What a teacher adds at the source's weights, in the rows that were repeated: a line per `panel`, row, rival and
+    metric, over the seeds that both have, with the luck of the one teacher."""
+    rows = [row for row in results.of("student") if is_core(row) and len(results.rows[row]) >= FEW]
+    return _per_panel(rows, RIVALS, lambda row, rival: _against(results, row, rival))
+
+
+def of_mixup(results: Results) -> pd.DataFrame:
+    """What mixup does to the student without a teacher: a line per `panel`, objective and metric, over the seeds that
+    both have; and longer trained, where that was asked for."""
+    rows = [row for row in results.of("baseline") if row.mixup and len(results.rows[row]) >= FEW]
+    rows += [row for row in results.of("longer") if row.mixup]
+    return _per_panel(rows, ["mixup"], lambda row, _: _without_mixup(results, row))
+
+
+def _against(results: Results, row: Row, rival: str) -> tuple | None:
+    other = getattr(row, rival)
+    if other not in results.rows:
+        return None
+    found = {metric: _paired(results, row, other, metric, luck_of_teachers(results, metric)) for metric in UNITS}
+    return f"against its {rival}, {count(len(results.rows[row]), 'seed')}", row.label, found
+
+
+def _without_mixup(results: Results, row: Row | Variant) -> tuple | None:
+    other = replace(row, mixup=False)
+    if other not in results.rows:
+        return None
+    found = {metric: _paired(results, row, other, metric) for metric in UNITS}
+    own = WORDS[row.student_objective if row.role == "baseline" else row.objective]
+    shared = len(results.rows[row].keys() & results.rows[other].keys())
+    longer = f"{row.epochs} epochs, " if row.role == "longer" else ""
+    return "mixup, against none, no teacher", f"{own}, {longer}{count(shared, 'seed')}", found
+
+
+def _paired(
+    results: Results, row: Hashable, other: Hashable, metric: str, luck: TrainingNoise | None = None
+) -> Interval:
+    one, two = (measured(results.rows[each], metric) for each in (row, other))
+    return _known(comparisons.difference(one, two, noise_of(on(results.rows, row.data), metric), luck))
+
+
+def _per_panel(rows: Iterable, rivals: Iterable[str], line: Callable[..., tuple | None]) -> pd.DataFrame:
+    found = {
+        panel: differences(made for rival in rivals for row in of if (made := line(row, rival)))
+        for panel, of in by_panel(rows).items()
     }
     return stacked(found, differences([]))
 
@@ -67,14 +131,8 @@ def _of_ingredient(results: Results, table: list[Row], ingredient: Ingredient) -
     return _lines(results, ingredient.title, against, ingredient.cluster)
 
 
-def _against_rival(results: Results, table: list[Row], rival: str) -> list[tuple]:
-    methods = dict.fromkeys(row.kd for row in table)
-    against = {method: [(row, getattr(row, rival)) for row in table if row.kd == method] for method in methods}
-    return _lines(results, RIVALS[rival], against, attrgetter(rival))
-
-
 def _lines(
-    results: Results, title: str, against: dict[Hashable, Pairs], cluster: Callable[[Row], Hashable] | None
+    results: Results, title: str, against: dict[Hashable, Pairs], cluster: Callable[[Row], Hashable]
 ) -> list[tuple[str, str, dict[str, Interval]]]:
     """As `differences` takes them: of the pairs that are measured, per value that has any."""
     found = {value: [(one, other) for one, other in all_ if other in results.rows] for value, all_ in against.items()}
@@ -82,13 +140,13 @@ def _lines(
 
 
 def _effect(
-    results: Results, value: Hashable, measured: Pairs, cluster: Callable[[Row], Hashable] | None
+    results: Results, value: Hashable, pairs: Pairs, cluster: Callable[[Row], Hashable]
 ) -> tuple[str, dict[str, Interval]]:
-    clusters = cluster and [cluster(one) for one, _ in measured]
-    groups = f", {count(len(set(clusters)), 'group')}" if clusters else ""
+    clusters = [cluster(one) for one, _ in pairs]
     word = "mixup" if value is True else WORDS[value]
-    found = {metric: _known(mean_difference(results.rows, measured, metric, clusters)) for metric in UNITS}
-    return f"{word} ({count(len(measured), 'pair')}{groups})", found
+    rows = on(results.rows, pairs[0][0].data)
+    found = {metric: _known(mean_difference(rows, pairs, metric, clusters)) for metric in UNITS}
+    return f"{word} ({count(len(pairs), 'pair')}, {count(len(set(clusters)), 'group')})", found
 
 
 def _known(found: Interval) -> Interval:

@@ -20,6 +20,15 @@ OBJECTIVES = {
 }
 WORDS = DATA | KD | OBJECTIVES
 METHOD = "KD method"  # the column of a table for people: a student's way to distil, and the role of all others
+UNTAUGHT = ("baseline", "ablation")
+# Rows with one objective in teacher and student, by role, method, objective and mixup.
+CORE = {
+    *product(["baseline"], [None], ["cross_entropy", "balanced_softmax"], [False, True]),
+    *product(["ablation"], [None], ["cross_entropy", "balanced_softmax"], [False]),
+    ("student", "kd", "cross_entropy", False),
+    *product(["student"], ["kd", "rkd", "crd"], ["balanced_softmax"], [False]),
+    ("student", "crd", "balanced_softmax", True),
+}
 _DESCRIBED = {
     "student": "{kd}, teacher {teacher_objective}, student {student_objective}",
     "teacher": "teacher {teacher_objective}",
@@ -71,6 +80,60 @@ class Row:
         """For a person: CRD, teacher BS, student CE, with mixup (CIFAR-10, IF 100)"""
         said = {name: WORDS.get(value, value) for name, value in asdict(self).items()}
         return f"{_DESCRIBED[self.role].format(**said)}, {('without', 'with')[self.mixup]} mixup ({self.panel})"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row beside the table, by its `role`: "tried", at another step size and weight of the teacher's term; "tuned",
+    at the ones that held-out images chose; "other teacher", a student of a teacher of another seed; "longer".
+
+    `method` is a way to distil, or "baseline" or "ablation"; `objective` that of teacher and student; the customary
+    weight is divided by `divisor`; None where the table's own step size and epochs are kept.
+    """
+
+    role: str
+    data: str
+    imbalance_factor: float
+    method: str
+    objective: str
+    mixup: bool = False
+    lr: float | None = None
+    divisor: float = 1.0
+    teacher_seed: int | None = None
+    epochs: int | None = None
+
+    @property
+    def row(self) -> Row:
+        """The row of the table that it varies."""
+        place = self.data, self.imbalance_factor
+        if self.method in UNTAUGHT:
+            return Row(self.method, *place, student_objective=self.objective, mixup=self.mixup)
+        return Row("student", *place, self.method, self.objective, self.objective, self.mixup)
+
+    @property
+    def panel(self) -> str:
+        return panel(self.data, self.imbalance_factor)
+
+    @property
+    def word(self) -> str:
+        """The method, for a person."""
+        return WORDS.get(self.method, self.method)
+
+    @property
+    def setting(self) -> str:
+        """weight 1/4, step size 0.4"""
+        times = f"1/{self.divisor:g}" if self.divisor > 1 else f"{1 / self.divisor:g}"
+        step = f"step size {self.lr:g}"
+        return step if self.method in UNTAUGHT else f"{times} of the customary weight, {step}"
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.row}"
+
+
+def is_core(row: Row) -> bool:
+    """Whether a row is repeated over seeds, to stand for its kind."""
+    same = row.teacher_objective in (None, row.student_objective)
+    return same and (row.role, row.kd, row.student_objective, row.mixup) in CORE
 
 
 def panel(data: str, imbalance_factor: float) -> str:

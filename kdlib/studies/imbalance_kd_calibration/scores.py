@@ -54,8 +54,8 @@ def harmonic_scores(rows: Rows, table: list[Row]) -> harmonic.Scores:
 
 
 def on(rows: Rows, data: str) -> Rows:
-    """The rows of one data set: training noise on another is another."""
-    return {row: records for row, records in rows.items() if row.data == data}
+    """The table's rows of one data set: training noise on another, or at another step size, is another."""
+    return {row: records for row, records in rows.items() if isinstance(row, Row) and row.data == data}
 
 
 def _figures(records: dict[int, dict]) -> dict[str, float]:
