@@ -3,7 +3,9 @@
 A record made of a printed figure holds what rules read, and no more noise than is known. Of the test images that is
 the binomial deviation of an accuracy, drawn for each row apart, as no source prints which images its networks share:
 the interval of a difference of two rows is then wider than it would be if it were paired, and that of a mean over pairs
-lacks what test images do to all pairs alike. Of an ECE nothing is known. The sources chose by test accuracy, which
+lacks what test images do to all pairs alike. (On our own rows of study A, the deviation that test images give to means
+over 32 pairs is 0.4 to 1.3 times what independent ones would, and 3 times where a method adds ten points.) Of an ECE
+nothing is known. The sources chose by test accuracy, which
 therefore stands where ours have that of held-out images.
 """
 
