@@ -29,7 +29,9 @@ _DIGITS = {
     **{f"ECE: {own}": 3 for own in OBJECTIVES.values()},
     **dict.fromkeys(["NLL", "NLL scaled", "Brier", "Brier scaled", "score", "low", "high", "plain mean"], 3),
     **dict.fromkeys(["ECE", "ECE scaled", "ECE: estimate", "ECE: low", "ECE: high"], 4),
-    **dict.fromkeys(["published: ECE", "published: ECE ± sd", "ours: ECE", "ours: scaled", "published: score", "ours: score"], 4),
+    **dict.fromkeys(
+        ["published: ECE", "published: ECE ± sd", "ours: ECE", "ours: scaled", "published: score", "ours: score"], 4
+    ),
 }
 
 
