@@ -5,6 +5,7 @@ reports on handwritten digits and those with parameters of the user's own.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from kdlib.report.notebook import DEFAULT_PROFILE
 from kdlib.store import repository, write_atomically
 
 COMMITTED, ALL = "index.html", "all.html"
+ANSWERS = ("in_source", "small", "at_scale")  # of which table, in the order of the page's columns
+_DIGITS = "handwritten digits never decide a published claim"
+_ROWS_MISSING = re.compile(r"(\d+) of its (\d+) rows are missing")  # kdlib.intervals.verdicts.need
 NEAREST = ("paper", "cifar_gpu", "cifar_cpu")  # profiles by nearness to the sources' own settings; then all others
 
 
@@ -42,7 +46,7 @@ def write_index(page: Path, made: list[dict]) -> Path:
         studies=known,
         own=[study(name, None, [], studied) for name in names],
         number=sum(len(entry["claims"]) for entry in known),
-        lines=[line for entry in known for claim in entry["claims"] for line in claim["lines"]],
+        ours=[line["ours"] for entry in known for claim in entry["claims"] for line in claim["lines"]],
         verdicts=VERDICTS,
         methods=methods(made),
     )
@@ -113,10 +117,14 @@ def on_digits(facts: dict) -> bool:
 
 
 def scoreboard(claims: list[dict], reports: list[dict]) -> list[dict]:
-    """The published claims of a study, then those that only its reports know, each with `lines`: the verdict, its
-    evidence, `scope`, `profile` and whether that is `small`, one line for each scope that is decided apart.
+    """The published claims of a study, then those that only its reports know, each with `lines`, one for each scope
+    that is decided apart.
 
-    A line is of the first of the `reports`, nearest first, that measured it; digits never decide a published claim.
+    A line has three answers: `in_source`, `small` and `at_scale`, what the rule finds in the source's own table, in
+    ours of a smaller scale, and in ours at the source's; None where nobody asked, else the verdict and its evidence.
+    `ours` is the last one that is measured. An answer of ours also has its `profile`, and is that of the first of the
+    `reports`, nearest first, that measured the claim, or else of the one that has most of its rows; digits never decide
+    a published claim.
     """
     board = {claim["id"]: claim | {"lines": {}} for claim in claims}
     published = set(board)
@@ -124,19 +132,45 @@ def scoreboard(claims: list[dict], reports: list[dict]) -> list[dict]:
         for row in facts.get("verdicts", ()):
             name = row.get("id") or row["claim"]
             claim = board.setdefault(name, {"id": row.get("id"), "claim": row["claim"], "lines": {}})
-            line = {"scope": "", "evidence": "", **row, "profile": facts["profile"], "small": small(facts)}
-            if name in published and on_digits(facts):
-                line |= {"verdict": NOT_MEASURED, "evidence": "handwritten digits never decide a published claim"}
-            before = claim["lines"].get(line["scope"])
-            if before is None or before["verdict"] == NOT_MEASURED != line["verdict"]:
-                claim["lines"][line["scope"]] = line
+            line = claim["lines"].setdefault(row.get("scope", ""), dict.fromkeys(ANSWERS))
+            place, found = _answer(row, facts, decides=name not in published or not on_digits(facts))
+            line[place] = _known_best(line[place], found)
+            line["in_source"] = line["in_source"] or _in_source(row)
     return [claim | {"lines": _lines(claim)} for claim in board.values()]
+
+
+def _answer(row: dict, facts: dict, decides: bool) -> tuple[str, dict]:
+    """What a report says of a claim, and its place among ANSWERS."""
+    found = {"verdict": row["verdict"], "evidence": row.get("evidence", "")}
+    found = found if decides else {"verdict": NOT_MEASURED, "evidence": _DIGITS}
+    scale = small(facts)
+    return "small" if scale else "at_scale", found | {"profile": facts["profile"], "small": scale}
+
+
+def _in_source(row: dict) -> dict | None:
+    return {"verdict": row["in_source"], "evidence": row["evidence_in_source"]} if row.get("in_source") else None
+
+
+def _known_best(*answers: dict | None) -> dict:
+    """The first answer that is measured; where none is, the first that lacks the smallest part of its rows."""
+    return min(filter(None, answers), key=_missing)
+
+
+def _missing(answer: dict) -> float:
+    """The part of a claim's rows that an answer lacks: none if it is measured, all if it does not say."""
+    if answer["verdict"] != NOT_MEASURED:
+        return 0.0
+    said = _ROWS_MISSING.search(answer["evidence"])
+    return int(said[1]) / int(said[2]) if said else 1.0
 
 
 def _lines(claim: dict) -> list[dict]:
     """Without the line of a report that knew only the whole of a claim, where another decides its parts."""
-    whole = {"verdict": NOT_MEASURED, "scope": claim.get("scope", ""), "evidence": "", "profile": None}
-    parts = [
-        line for line in claim["lines"].values() if (line["scope"], line["verdict"]) != (whole["scope"], NOT_MEASURED)
+    whole = claim.get("scope", "")
+    lines = [
+        line | {"scope": scope, "ours": _known_best(line["at_scale"], line["small"])}
+        for scope, line in claim["lines"].items()
     ]
-    return parts or [claim["lines"].get(whole["scope"], whole)]
+    parts = [line for line in lines if (line["scope"], line["ours"]["verdict"]) != (whole, NOT_MEASURED)]
+    nobody = dict.fromkeys(ANSWERS) | {"scope": whole, "ours": {"verdict": NOT_MEASURED, "evidence": ""}}
+    return parts or lines or [nobody]

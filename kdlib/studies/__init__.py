@@ -1,6 +1,7 @@
 """What all studies share, and a room per published study.
 
     study.py        a study's claims, the rules that decide them, and the figures that its source printed
+    printed.py      figures that a source printed as records, so that its own table goes through the same rules
     results.py      what was measured of declared rows: per run, per row, and by comparison, in the units that are shown
     calibration.py  how one network's ECE changes with bins and batches
     sentences.py    findings in words
@@ -13,6 +14,7 @@ from kdlib import lazy
 
 _HOMES = {
     "Study": "study",
+    "Printed": "study",
     "published": "study",
     "Results": "results",
     "UNITS": "results",

@@ -6,6 +6,10 @@ import pandas as pd
 
 from kdlib.words import count
 
+_OURS = {"verdict": "verdict", "evidence": "evidence"}
+_BOTH = {
+    "in_source": "its own table", "evidence_in_source": "its evidence", "verdict": "ours", "evidence": "our evidence",
+}  # fmt: skip
 DATA = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "stl10": "STL-10"}
 
 
@@ -55,14 +59,20 @@ def _range(values: pd.Series) -> str:
 
 
 def tally(verdicts: pd.DataFrame) -> str:
-    """Of 4 claims, 3 undecided and 1 not measured."""
-    counts = verdicts["verdict"].value_counts(sort=False)
-    return f"Of {count(len(verdicts), 'verdict')}, {listing(f'{n} {word}' for word, n in counts.items())}."
+    """Of 4 verdicts, 3 undecided and 1 not measured. In the source's own table: 2 holds and 2 not measured."""
+    said = f"Of {count(len(verdicts), 'verdict')}, {_counted(verdicts['verdict'])}."
+    return f"{said} In the source's own table: {_counted(verdicts['in_source'])}." if "in_source" in verdicts else said
+
+
+def _counted(verdicts: pd.Series) -> str:
+    return listing(f"{number} {word}" for word, number in verdicts.value_counts(sort=False).items())
 
 
 def claims_table(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """A line per verdict under its claim and rule (`heading`); scopes that are decided alike share a line."""
-    said = ["id", "origin", "claim", "rule", "verdict", "evidence"]
-    alike = verdicts.groupby(said, sort=False)["scope"].agg("; ".join).reset_index()
+    """A line per verdict under its claim and rule (`heading`); scopes that are decided alike share a line. What the
+    rule says of the source's own table, where the verdicts have it, stands beside what it says of ours."""
+    words = _BOTH if "in_source" in verdicts else _OURS
+    said = ["id", "origin", "claim", "rule", *words]
+    alike = verdicts.groupby(said, sort=False, dropna=False)["scope"].agg("; ".join).reset_index()
     headings = alike["id"] + " (" + alike["origin"] + "): " + alike["claim"] + ". Rule: " + alike["rule"] + "."
-    return alike.assign(heading=headings)[["heading", "scope", "verdict", "evidence"]]
+    return alike.assign(heading=headings)[["heading", "scope", *words]].rename(columns=words)

@@ -6,7 +6,7 @@ user's in a notebook cell, by the same door.
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -26,6 +26,15 @@ def published(table: str) -> pd.DataFrame:
     if not path.exists():
         raise KdlibError(f"There are no published figures for '{table}': {path} is missing.")
     return pd.read_csv(path)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A source's own table: the rows that it prints, as records (kdlib.studies.printed), and by a claim's id what a
+    reader must know of what a rule finds there."""
+
+    rows: Rows
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,12 +80,13 @@ class Study:
 
         return decorate
 
-    def judge(self, rows: Rows) -> pd.DataFrame:
+    def judge(self, rows: Rows, printed: Printed | None = None) -> pd.DataFrame:
         """Every claim with its verdict and the evidence for it: a line per claim, or per scope of a claim that is
         decided apart.
 
         A claim without a rule, or whose rule lacks a row, is "not measured"; handwritten digits never decide a
-        published claim.
+        published claim. With the `printed` rows of the source, `in_source` and `evidence_in_source` are what the same
+        rule says of these; None for own claims, which no source has printed anything of.
         """
         own = [decision.facts for decision in self.decisions.values() if decision.facts]
         lines = [
@@ -84,7 +94,20 @@ class Study:
             for claim in [*self._published().to_dict("records"), *own]
             for scope, found in self._decide(claim, rows).items()
         ]
-        return pd.DataFrame(lines, columns=[*_COLUMNS, "verdict", "evidence"])
+        judged = pd.DataFrame(lines, columns=[*_COLUMNS, "verdict", "evidence"])
+        return judged if printed is None else self._beside_source(judged, printed)
+
+    def _beside_source(self, judged: pd.DataFrame, printed: Printed) -> pd.DataFrame:
+        found = {
+            (claim["id"], scope): _of_source(verdict, printed.notes.get(claim["id"]))
+            for claim in self._published().to_dict("records")
+            for scope, verdict in self._decide(claim, printed.rows).items()
+        }
+        lines = [found.get(line) for line in judged[["id", "scope"]].itertuples(index=False, name=None)]
+        return judged.assign(
+            in_source=[line and line.verdict for line in lines],
+            evidence_in_source=[line and line.evidence for line in lines],
+        )
 
     def _published(self) -> pd.DataFrame:
         claims = published("claims")
@@ -99,6 +122,13 @@ class Study:
         if rows and not deciding:
             return dict.fromkeys(scopes, _DIGITS)
         return {title: attempt(decision.rule, deciding, *scope) for title, scope in scopes.items()}
+
+
+def _of_source(found: Verdict, note: str | None) -> Verdict:
+    """With what must be said of the printed rows, or that there are none."""
+    if found.verdict != NOT_MEASURED:
+        return replace(found, evidence=f"{found.evidence}; {note}") if note else found
+    return found if found == _NO_RULE else replace(found, evidence=f"its table has no such rows: {found.evidence}")
 
 
 def without_digits(rows: Rows) -> Rows:

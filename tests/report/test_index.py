@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from written import needs_no_network, write_report
 
+from kdlib.intervals.verdicts import attempt, need
 from kdlib.report.index import write_indexes
 
 
@@ -12,33 +13,55 @@ def test_an_index_without_reports_says_how_to_make_them(tmp_path):
     assert "python -m kdlib report" in write_indexes(tmp_path).read_text()
 
 
-def said(verdict: str, of: str = "D1", scope: str = "cnn2", evidence: str = "") -> dict:
-    return {"id": of, "scope": scope, "claim": f"{of}: some words", "verdict": verdict, "evidence": evidence}
+def said(verdict: str, of: str = "D1", scope: str = "cnn2", evidence: str = "", **in_source: str) -> dict:
+    line = {"id": of, "scope": scope, "claim": f"{of}: some words", "verdict": verdict, "evidence": evidence}
+    return line | in_source
 
 
-def index_of(reports: Path) -> dict[str, list[tuple[str, ...]]]:
-    """{claim: [(verdict, where, evidence), ...]} of the page, and each chip's verdicts are those of its lines."""
+NOBODY = "–"
+
+
+def answer(cell: Tag) -> tuple[str, ...] | str:
+    """(verdict, profile, evidence) of a cell, or the dash of one that has none."""
+    parts = cell.select_one(".verdict"), cell.em, cell.p
+    return tuple(part.text if part else "" for part in parts) if parts[0] else cell.text.strip()
+
+
+def index_of(reports: Path) -> dict[str, list[tuple]]:
+    """{claim: [(scope, own table, ours at small scale, ours at the source's), ...]} of the page, a line for each scope;
+    each chip's verdicts are those of ours that are nearest to the source."""
     soup = BeautifulSoup(write_indexes(reports).read_text(), "html.parser")
-    board: dict[str, list[tuple[str, ...]]] = {}
+    board: dict[str, list[tuple]] = {}
     name = ""
-    for row in soup.select("table.claims tr"):
+    for row in soup.select("table.claims tbody tr"):
         name = row.th.text if row.th else name  # a claim's further lines follow its first
-        verdict, evidence = row.find_all("td")[-2:]
-        where = verdict.em.text if verdict.em else ""
-        board.setdefault(name, []).append((verdict.span.text, where, evidence.text))
+        claim, *answers = row.find_all("td")
+        board.setdefault(name, []).append((claim.p.text if claim.p else "", *map(answer, answers)))
     chips = {li.text.split()[0]: [mark.text for mark in li.select(".verdict")] for li in soup.select(".chips li")}
-    assert chips == {name: [line[0] for line in lines] for name, lines in board.items()}
+    assert chips == {name: [nearest(*line[2:]) for line in lines] for name, lines in board.items()}
     return board
+
+
+def nearest(small: tuple | str, at_scale: tuple | str = NOBODY) -> str:
+    given = [found[0] for found in (at_scale, small) if found != NOBODY]
+    return next((verdict for verdict in given if verdict != "not measured"), "not measured")
+
+
+def ours(reports: Path, claim: str) -> list[tuple]:
+    """The answers of ours, at small scale and at the source's."""
+    return [line[2:] for line in index_of(reports)[claim]]
 
 
 def test_the_index_lists_every_claim_of_every_source(tmp_path):
     board = index_of(tmp_path)
     assert {name[0]: sum(other[0] == name[0] for other in board) for name in board} == {
         "A": 9, "B": 7, "C": 6, "D": 4, "E": 3}  # fmt: skip
-    assert set(map(tuple, board.values())) == {(("not measured", "", ""),)}
+    assert set(map(tuple, board.values())) == {(("", NOBODY, NOBODY, NOBODY),)}
     soup = BeautifulSoup((tmp_path / "all.html").read_text(), "html.parser")
     assert needs_no_network(soup)
     assert "vanilla KD is worse than CRD and RKD" in soup.find(id="imbalance_kd_calibration").text
+    columns = [th.text for th in soup.select_one("table.claims thead").select("th")]
+    assert columns == ["", "claim", "its own table", "ours, small scale", "ours, at the source's scale"]
     assert "29 claims" in soup.select_one(".score").text and "small scale" not in soup.select_one(".score").text
 
 
@@ -46,49 +69,89 @@ def test_the_profile_nearest_to_the_source_decides(tmp_path):
     study = "alpha_temperature_grid"
     for profile, verdict in [("digits", "fails"), ("mine", "holds")]:
         write_report(tmp_path, profile, study, said(verdict, evidence=profile))
-    assert index_of(tmp_path)["D1"] == [("holds", "mine, at small scale", "mine")]
-    for profile, verdict in [("cifar_cpu", "undecided"), ("cifar_gpu", "fails"), ("paper", "holds")]:
+    assert ours(tmp_path, "D1") == [(("holds", "mine", "mine"), NOBODY)]
+    for profile, verdict in [("cifar_cpu", "undecided"), ("cifar_gpu", "fails")]:
         write_report(tmp_path, profile, study, said(verdict, evidence=profile))
-        where = profile if profile == "paper" else f"{profile}, at small scale"
-        assert index_of(tmp_path)["D1"] == [(verdict, where, profile)]
+        assert ours(tmp_path, "D1") == [((verdict, profile, profile), NOBODY)]
+    write_report(tmp_path, "paper", study, said("holds", evidence="p"))
+    assert ours(tmp_path, "D1") == [(("fails", "cifar_gpu", "cifar_gpu"), ("holds", "paper", "p"))]
     links = [a["href"] for a in BeautifulSoup((tmp_path / "all.html").read_text(), "html.parser").select(".glance a")]
     assert links == [f"{name}/{study}.html" for name in ("paper", "cifar_gpu", "cifar_cpu", "mine", "digits")]
 
 
 def test_the_sources_own_profile_is_of_small_scale_with_other_parameters(tmp_path):
     study, claim = "alpha_temperature_grid", said("holds", evidence="e")
-    for adjusted, where in [(("budget",), "paper"), (("budget", "epochs"), "paper, at small scale")]:
+    found = "holds", "paper", "e"
+    for adjusted, answers in [(("budget",), (NOBODY, found)), (("budget", "epochs"), (found, NOBODY))]:
         write_report(tmp_path, "paper", study, claim, adjusted=adjusted)
-        assert index_of(tmp_path)["D1"] == [("holds", where, "e")]
+        assert ours(tmp_path, "D1") == [answers]
         glance = BeautifulSoup((tmp_path / "all.html").read_text(), "html.parser").select(".glance")
-        assert any("at small scale" in line.text for line in glance) == ("small" in where)
+        assert any("at small scale" in line.text for line in glance) == (answers[0] == found)
 
 
 def test_a_profile_that_did_not_measure_a_claim_leaves_it_to_the_next(tmp_path):
     study = "alpha_temperature_grid"
-    write_report(tmp_path, "paper", study, said("not measured", evidence="45 rows are missing"))
-    assert index_of(tmp_path)["D1"] == [("not measured", "", "45 rows are missing")]
+    missing = "not measured", "", "45 rows are missing"
+    write_report(tmp_path, "paper", study, said(missing[0], evidence=missing[2]))
+    assert ours(tmp_path, "D1") == [(NOBODY, missing)]
     write_report(tmp_path, "cifar_cpu", study, said("undecided"))
-    assert index_of(tmp_path)["D1"] == [("undecided", "cifar_cpu, at small scale", "")]
+    assert ours(tmp_path, "D1") == [(("undecided", "cifar_cpu", ""), missing)]
     score = BeautifulSoup((tmp_path / "all.html").read_text(), "html.parser").select_one(".score")
     assert "1 of 1 verdicts at small scale" in score.text and "not measured 28" in score.text
 
 
+def lacking(number: int, of: int) -> str:
+    """What a rule says that lacks so many of its rows."""
+    rows = {place: {0: {}} for place in range(number, of)}
+    return attempt(lambda rows: need(rows, range(of)), rows).evidence
+
+
+def test_a_claim_that_nobody_measured_is_told_of_by_the_report_that_has_most_of_its_rows(tmp_path):
+    study = "imbalance_kd_calibration"
+    for profile, number in [("cifar_cpu", 128), ("cifar100_cpu", 112), ("mine", 120)]:
+        evidence = lacking(number, of=128)
+        write_report(tmp_path, profile, study, said("not measured", "A2", "IF 100", evidence), measured=[300, 300])
+    assert ours(tmp_path, "A2") == [(("not measured", "", lacking(112, of=128)), NOBODY)]
+    write_report(tmp_path, "all_of_it", study, said("undecided", "A2", "IF 100", "e"))
+    assert ours(tmp_path, "A2") == [(("undecided", "all_of_it", "e"), NOBODY)]
+
+
+def test_the_sources_own_table_stands_beside_ours(tmp_path):
+    study, source = "alpha_temperature_grid", {"in_source": "fails", "evidence_in_source": "-1 points"}
+    write_report(tmp_path, "cifar_cpu", study, said("holds"), said("fails", "mine", in_source=None))
+    write_report(tmp_path, "digits", study, said("holds", **source))
+    board, digits = index_of(tmp_path), "handwritten digits never decide a published claim"
+    assert board["D1"] == [("", ("fails", "", "-1 points"), ("holds", "cifar_cpu", ""), NOBODY)]
+    assert board["mine"] == [("", NOBODY, ("fails", "cifar_cpu", ""), NOBODY)]
+    (tmp_path / "cifar_cpu" / f"{study}.json").unlink()
+    assert index_of(tmp_path)["D1"] == [("", ("fails", "", "-1 points"), ("not measured", "", digits), NOBODY)]
+
+
 def test_digits_never_decide(tmp_path):
     write_report(tmp_path, "digits", "alpha_temperature_grid", said("holds"))
-    assert index_of(tmp_path)["D1"] == [("not measured", "", "handwritten digits never decide a published claim")]
+    digits = "not measured", "", "handwritten digits never decide a published claim"
+    assert ours(tmp_path, "D1") == [(digits, NOBODY)]
+
+
+def test_an_own_study_has_one_answer_to_each_claim(tmp_path):
+    write_report(tmp_path, "digits", "mystudy", said("holds", "M1", evidence="e"))
+    write_report(tmp_path, "mine", "mystudy", said("fails", "M1", evidence="f"))
+    soup = BeautifulSoup(write_indexes(tmp_path).read_text(), "html.parser").find(id="mystudy")
+    (row,) = soup.select("table.claims tbody tr")
+    assert answer(row.find_all("td")[1]) == ("fails", "mine", "f") and len(row.find_all("td")) == 2
 
 
 def test_scopes_are_decided_apart(tmp_path):
     study, tails = "imbalance_kd_calibration", ("CIFAR-10 IF 50", "CIFAR-10 IF 100")
     whole = said("not measured", "A1", "CIFAR-10 IF 50; CIFAR-10 IF 100 (decided apart)", "no rows")
     write_report(tmp_path, "paper", study, whole, said("holds", "A8", tails[0], "p"))
-    assert index_of(tmp_path)["A1"] == [("not measured", "", "no rows")]
+    nothing = "not measured", "", "no rows"
+    assert index_of(tmp_path)["A1"] == [("", NOBODY, NOBODY, nothing)]
     lines = [said("not measured", "A1", tails[0], "no rows"), said("fails", "A1", tails[1], "q")]
     write_report(tmp_path, "cifar_cpu", study, *lines, *(said("fails", "A8", tail, "q") for tail in tails))
-    board, small = index_of(tmp_path), "cifar_cpu, at small scale"
-    assert board["A1"] == [("not measured", "", f"{tails[0]}: no rows"), ("fails", small, f"{tails[1]}: q")]
-    assert board["A8"] == [("holds", "paper", f"{tails[0]}: p"), ("fails", small, f"{tails[1]}: q")]
+    board, fails = index_of(tmp_path), ("fails", "cifar_cpu", "q")
+    assert board["A1"] == [(tails[0], NOBODY, nothing, NOBODY), (tails[1], NOBODY, fails, NOBODY)]
+    assert board["A8"] == [(tails[0], NOBODY, fails, ("holds", "paper", "p")), (tails[1], NOBODY, fails, NOBODY)]
     score = BeautifulSoup((tmp_path / "all.html").read_text(), "html.parser").select_one(".score").text
     assert "29 claims in 31 parts" in score and "2 of 3 verdicts at small scale" in score
 
@@ -136,13 +199,13 @@ def test_other_parameters_decide_only_what_nothing_else_has_measured(tmp_path):
     both = said("holds"), said("holds", "D2")
     write_report(tmp_path, "cifar_gpu", study, *both, name=f"{study}--epochs-1", **adjusted)
     board = index_of(tmp_path)
-    assert board["D1"] == [("fails", "mine, at small scale", "plain")]
-    assert board["D2"] == [("holds", "cifar_gpu, at small scale", "")]
+    assert board["D1"] == [("", NOBODY, ("fails", "mine", "plain"), NOBODY)]
+    assert board["D2"] == [("", NOBODY, ("holds", "cifar_gpu", ""), NOBODY)]
 
 
 def test_digits_are_known_by_the_data_of_the_rows(tmp_path):
     study = "alpha_temperature_grid"
     write_report(tmp_path, "digits", study, said("holds"), rows=[{"data": "cifar10"}])
-    assert index_of(tmp_path)["D1"] == [("holds", "digits, at small scale", "")]
+    assert ours(tmp_path, "D1") == [(("holds", "digits", ""), NOBODY)]
     write_report(tmp_path, "digits", study, said("holds"), rows=[{"data": "digits"}])
-    assert index_of(tmp_path)["D1"][0][0] == "not measured"
+    assert ours(tmp_path, "D1")[0][0][0] == "not measured"

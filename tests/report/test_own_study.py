@@ -85,12 +85,13 @@ def test_a_study_of_40_lines_is_reported_and_listed(tmp_path, store):
     assert facts["measured"] == [4, 4] and facts["published"] == [{"row": "a book's student", "published %": 91.0}]
     made = BeautifulSoup(page.read_text(), "html.parser").select_one(".provenance").text
     assert "4 runs" in made and "run-hours of training" in made and "digits (fingerprint" in made
+    assert "at revision" in made and "with seed" in made and "What the page was made with, not the training:" in made
 
     index = BeautifulSoup((reports / "all.html").read_text(), "html.parser")
     card = index.find(id="mystudy")
     assert card.find_previous("h2", id="your-studies") and card.h2.text == "How heavy a teacher?"
     assert card.select_one(".chips li").text.split()[0] == "M1" and card.img["src"] == "digits/mystudy.png"
-    line = card.select_one("table.claims tr")
+    line = card.select_one("table.claims tbody tr")
     assert line.select_one(".verdict").text in ("holds", "fails") and line.td.text == "A heavier teacher helps more."
     assert "29 claims" in index.select_one(".score").text  # those of the sources
     assert not (reports / "index.html").exists()

@@ -8,7 +8,16 @@ from builders import repeats
 from kdlib import KdlibError
 from kdlib.intervals.comparisons import TEST_IMAGES_ONLY
 from kdlib.studies import ece_beside_floor, published, ranges
-from kdlib.studies.alpha_temperature_grid import BASELINE, TEACHER, Row, as_table, beside_published, findings, rules
+from kdlib.studies.alpha_temperature_grid import (
+    BASELINE,
+    TEACHER,
+    Row,
+    as_table,
+    beside_published,
+    findings,
+    printed,
+    rules,
+)
 from kdlib.studies.alpha_temperature_grid import study as grid
 from kdlib.studies.results import Results
 
@@ -174,6 +183,19 @@ def test_published_rows_stand_beside_ours_by_role():
     assert found.loc[found["role"] == "teacher", "ours %"].isna().all()  # it was not measured
     shown = as_table(found)
     assert list(dict.fromkeys(shown["role"])) == ["teacher", "baseline", "self-distilled", "cell"] and len(shown) == 49
+
+
+def test_the_sources_own_table_has_one_run_a_row_and_decides_nothing():
+    table = printed()
+    assert len(table.rows) == 49 and all(len(row) == 1 for row in table.rows.values())
+    found = grid.judge({}, table).set_index("id")
+    assert set(found["in_source"]) == {"undecided"} and set(found["verdict"]) == {"not measured"}
+    # 62.57 % at the best cell, 61.28 % without a teacher; 90.21 and 88.12 % beside the teacher's 91.54 %
+    gain, best = found.loc["D1", "evidence_in_source"], "the cell is chosen on the test set, as the source did"
+    assert gain.startswith("cell α 0.9, T 5 minus baseline: +1.29 points") and gain.endswith(best)
+    selves = found.loc["D4", "evidence_in_source"]
+    assert "-1.33 points" in selves and "-3.42 points" in selves and TEST_IMAGES_ONLY in selves
+    assert found["evidence_in_source"].str.contains("one run a row").all()
 
 
 def test_the_best_cell_is_chosen_on_held_out_images():

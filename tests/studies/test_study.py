@@ -4,8 +4,9 @@ import pytest
 from builders import repeats
 
 from kdlib import KdlibError
-from kdlib.intervals.verdicts import MissingRowsError, Verdict
-from kdlib.studies import Study, published
+from kdlib.intervals.verdicts import MissingRowsError, Verdict, need
+from kdlib.studies import Printed, Study, published
+from kdlib.studies.printed import once
 
 
 def mine(**options):
@@ -62,6 +63,29 @@ def test_digits_never_decide_a_published_claim():
     assert decided.loc["E1", "verdict"] == "holds"
     digits = study.judge({"row": repeats(0.9, data="digits")}).set_index("id")
     assert digits.loc["E1", "verdict"] == "not measured" and "digits never decide" in digits.loc["E1", "evidence"]
+
+
+def test_the_sources_own_table_goes_through_the_same_rule():
+    study = Study("compact_student")
+
+    @study.claim("E1")
+    def better(rows):
+        (row,) = need(rows, ["taught"])
+        accuracy = rows[row][0]["metrics"]["last"]["raw"]["accuracy"]
+        return Verdict("holds" if accuracy > 0.5 else "fails", f"{accuracy:.2f}")
+
+    study.claim("M1", "An own claim.")(lambda rows: Verdict("undecided", "one seed"))
+    printed = Printed({"taught": once("taught", "cifar100", accuracy=0.598)}, {"E1": "one run"})
+    found = study.judge({"taught": repeats(0.4)}, printed).set_index("id")
+    assert found.loc["E1", ["verdict", "evidence"]].tolist() == ["fails", "0.40"]
+    assert found.loc["E1", ["in_source", "evidence_in_source"]].tolist() == ["holds", "0.60; one run"]
+    assert found.loc["M1", ["in_source", "evidence_in_source"]].isna().all()  # it was never published
+    assert found.loc["E2", "evidence_in_source"] == "no rule has been written for it yet"
+    none = study.judge({"taught": repeats(0.4)}, Printed({}, {"E1": "one run"})).set_index("id")
+    missing = "its table has no such rows: 1 of its 1 rows are missing, such as taught"
+    assert none.loc["E1", ["in_source", "evidence_in_source"]].tolist() == ["not measured", missing]
+    digits = study.judge({"taught": repeats(0.9, data="digits")}, printed).set_index("id")
+    assert digits.loc["E1", ["verdict", "in_source"]].tolist() == ["not measured", "holds"]
 
 
 def test_a_table_that_was_not_published_is_named():

@@ -12,5 +12,6 @@ _HOMES = {
     "study": "rules",  # which ties its rules to the claims
     "as_table": "published",
     "beside_published": "published",
+    "printed": "published",
 }
 __getattr__, __dir__, __all__ = lazy.door(__name__, _HOMES)

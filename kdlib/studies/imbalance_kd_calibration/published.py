@@ -4,11 +4,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from kdlib.studies.imbalance_kd_calibration.rows import panel, stacked
+from kdlib.studies.imbalance_kd_calibration.rows import Row, by_panel, stacked, with_panels
+from kdlib.studies.printed import three_times
 from kdlib.studies.results import Results
-from kdlib.studies.study import published
+from kdlib.studies.sentences import listing
+from kdlib.studies.study import Printed, published
 
 MATCH = ["kd", "teacher_objective", "student_objective", "mixup"]
+_SAME = ["data", "imbalance_factor", *MATCH]
+_THEIR_ECE = "its ECE is a mean over batches of 128 images, on which a calibrated network scores about .08"
 _THEIRS = {"accuracy": "published %", "ece": "published ECE", "harmonic_score": "published score"}
 _OURS = {"accuracy %": "our %", "ece": "our ECE", "scaled_ece": "our ECE scaled"}
 
@@ -19,26 +23,40 @@ def result_files() -> pd.DataFrame:
     return published("imbalance_cifar10_all_rows").rename(columns={"dataset": "data"} | objectives | _THEIRS)
 
 
+def printed() -> Printed:
+    """The 256 rows as records: means and standard deviations of three seeds."""
+    lines = published("imbalance_cifar10_all_rows").astype({"imbalance_factor": float})
+    rows = {Row("student", *line[:6]): _figures(*line[6:]) for line in lines.itertuples(index=False, name=None)}
+    made = {row: three_times(row, row.data, **figures) for row, figures in rows.items()}
+    return Printed(made, dict.fromkeys(["A1", "A3", "A4", "A5"], _THEIR_ECE))
+
+
+def _figures(accuracy: float, accuracy_std: float, ece: float, ece_std: float) -> dict[str, tuple[float, float]]:
+    return {"accuracy": (accuracy / 100, accuracy_std / 100), "ece": (ece, ece_std)}
+
+
 def beside_published(results: Results) -> pd.DataFrame:
-    """A line per published row and table of ours, matched by method, objectives and mixup at the nearest imbalance
-    factor, under the `panel` of ours; then the published rows that stand beside none.
+    """A line per published row, beside ours of the same data set, imbalance factor, method, objectives and mixup.
+    `panel` is the table that it stands in, or says that this report has none of it.
 
     Accuracies are in percent. Networks differ, so that only differences within a table can be compared: `published
     gain` and `our gain` are those to the side's own row with vanilla KD, CE -> CE and no mixup, in points. What is not
     measured here is NaN.
     """
-    theirs, ours = result_files(), _students(results)
-    tables = ours.groupby(["data", "imbalance_factor"], sort=False)
-    beside = [
-        _nearest(theirs, imbalance_factor).merge(table[[*MATCH, *_OURS.values()]], on=MATCH, how="left")
-        .assign(panel=panel(data, imbalance_factor))
-        for (data, imbalance_factor), table in tables
-    ]  # fmt: skip
-    alone = theirs[
-        ~theirs["imbalance_factor"].isin({factor for lines in beside for factor in lines["imbalance_factor"]})
-    ]
-    alone = alone.assign(panel=alone["imbalance_factor"].map("published IF {:g}, not measured here".format))
-    return _with_gains(pd.concat([*beside, alone], ignore_index=True).reindex(columns=[*alone, *_OURS.values()]))
+    here = {row.panel for row in results.of("student")}
+    both = with_panels(result_files()).merge(_students(results).drop(columns="row"), on=_SAME, how="left")
+    absent = "published for " + both["panel"] + "; not in this report"
+    return _with_gains(both.assign(panel=both["panel"].where(both["panel"].isin(here), absent)))
+
+
+def matched(results: Results) -> str:
+    """Which of our tables stand beside published ones, and why others do not."""
+    theirs, ours = dict.fromkeys(with_panels(result_files())["panel"]), by_panel(results.of("student"))
+    both, alone = ([panel for panel in ours if (panel in theirs) == wanted] for wanted in (True, False))
+    said = f"Rows are published for {listing(theirs)}"
+    if not both:
+        return f"{said}; this report has {listing(alone, none='no student')}: no row stands beside another."
+    return f"{said}, and stand beside ours of {listing(both)}" + (f"; not of {listing(alone)}." if alone else ".")
 
 
 def beside_printed(results: Results, scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -49,13 +67,7 @@ def beside_printed(results: Results, scores: Mapping[str, pd.DataFrame]) -> pd.D
     printed["student_objective"] = printed.pop("result_file_student")
     scored = stacked(scores, ["row", "harmonic_score"]).rename(columns={"harmonic_score": "our score"})
     ours = _students(results).merge(scored[["row", "our score"]], on="row", how="left")
-    return printed.merge(ours.drop(columns="row"), on=["data", "imbalance_factor", *MATCH], how="left")
-
-
-def _nearest(theirs: pd.DataFrame, imbalance_factor: float) -> pd.DataFrame:
-    """The published rows at the imbalance factor that is nearest."""
-    distance = (theirs["imbalance_factor"] - imbalance_factor).abs()
-    return theirs[distance == distance.min()]
+    return printed.merge(ours.drop(columns="row"), on=_SAME, how="left")
 
 
 def _students(results: Results) -> pd.DataFrame:

@@ -14,10 +14,12 @@ _HEADINGS = {
     METHOD: "method", "teacher_objective": "teacher", "student_objective": "student", "imbalance_factor": "IF",
     "ece": "ECE", "scaled_ece": "ECE scaled", "nll": "NLL", "scaled_nll": "NLL scaled",
     "brier": "Brier", "scaled_brier": "Brier scaled", "harmonic_score": "score", "harmonic_mean": "plain mean",
-    "published %": "published: accuracy %", "published gain": "published: gain", "published ECE": "published: ECE",
-    "published score": "published: score", "our %": "ours: accuracy %", "our gain": "ours: gain",
+    "published %": "published: accuracy %", "accuracy_std": "published: ± sd", "published gain": "published: gain",
+    "published ECE": "published: ECE", "ece_std": "published: ECE ± sd", "published score": "published: score",
+    "our %": "ours: accuracy %", "our gain": "ours: gain",
     "our ECE": "ours: ECE", "our ECE scaled": "ours: scaled", "our score": "ours: score",
 }  # fmt: skip
+SCALED = "Scaled: after one temperature, fitted on balanced held-out images."
 _MEASURES = ["accuracy %", "ece", "scaled_ece", "nll", "scaled_nll", "brier", "scaled_brier"]
 _CHOICES = [METHOD, "teacher_objective", "student_objective", "mixup"]
 _DIGITS = {
@@ -27,15 +29,19 @@ _DIGITS = {
     **{f"ECE: {own}": 3 for own in OBJECTIVES.values()},
     **dict.fromkeys(["NLL", "NLL scaled", "Brier", "Brier scaled", "score", "low", "high", "plain mean"], 3),
     **dict.fromkeys(["ECE", "ECE scaled", "ECE: estimate", "ECE: low", "ECE: high"], 4),
-    **dict.fromkeys(["published: ECE", "ours: ECE", "ours: scaled", "published: score", "ours: score"], 4),
+    **dict.fromkeys(
+        ["published: ECE", "published: ECE ± sd", "ours: ECE", "ours: scaled", "published: score", "ours: score"], 4
+    ),
 }
 
 
 def table(
     frame: pd.DataFrame, note: str, digits: Mapping[str, int] | None = None, group: str | None = "panel"
 ) -> GT | None:
-    """As `plots.table`; None where the frame has no line, and a notebook then shows nothing."""
+    """As `plots.table`; None where the frame has no line, and a notebook then shows nothing. The note of a table that
+    has scaled figures also says what they are."""
     shown = frame.rename(columns=_HEADINGS)
+    note = f"{note} {SCALED}" if any("scaled" in heading for heading in shown) else note
     return plots.table(shown, note=note, digits=_DIGITS | dict(digits or {}), group=group) if len(frame) else None
 
 
@@ -69,8 +75,9 @@ def gains(effects: pd.DataFrame) -> pd.DataFrame:
 
 def beside_published(comparison: pd.DataFrame) -> pd.DataFrame:
     """The columns that are shown of `published.beside_published`."""
-    figures = ["published %", "published gain", "published ECE", "our %", "our gain", "our ECE", "our ECE scaled"]
-    return named(comparison)[["panel", "data", "imbalance_factor", *_CHOICES, *figures]]
+    theirs = ["published %", "accuracy_std", "published gain", "published ECE", "ece_std"]
+    ours = ["our %", "our gain", "our ECE", "our ECE scaled"]
+    return named(comparison)[["panel", "data", "imbalance_factor", *_CHOICES, *theirs, *ours]]
 
 
 def beside_printed(comparison: pd.DataFrame) -> pd.DataFrame:

@@ -1,41 +1,144 @@
 """The source's rows beside ours."""
 
+from dataclasses import asdict
+
+import long_tails
+import numpy as np
+import pandas as pd
 import pytest
 
+from kdlib.studies import Results
 from kdlib.studies import published as figures_of
-from kdlib.studies.imbalance_kd_calibration import published, scores
+from kdlib.studies.imbalance_kd_calibration import findings, published, scores, study
+from kdlib.studies.imbalance_kd_calibration.rows import Row, pairs
+
+SOURCE = figures_of("imbalance_cifar10_all_rows").set_index(
+    ["imbalance_factor", "kd", "teacher_calibration", "student_calibration", "mixup"]
+)
 
 
-def test_every_published_row_stands_beside_ours_at_the_nearest_imbalance_factor(results):
-    found = published.beside_published(results)
-    # Both of our tables are nearest to 50; the 128 published rows of 100 stand beside none.
-    assert found["panel"].value_counts().to_dict() == dict.fromkeys(
-        ["tiny, IF 2", "tiny, IF 4", "published IF 100, not measured here"], 128
+class Measured(Results):
+    """Results of rows made for the test."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    @property
+    def means(self):
+        each = {row: list(records.values()) for row, records in self.rows.items()}
+        raw = {row: [r["metrics"]["last"]["raw"] for r in records] for row, records in each.items()}
+        return pd.DataFrame(
+            asdict(row)
+            | {"row": row, "scaled_ece": 0.02, "ece": np.mean([r["ece"] for r in figures])}
+            | {"accuracy %": 100 * np.mean([r["accuracy"] for r in figures])}
+            for row, figures in raw.items()
+        )
+
+
+def of(*tables):
+    return Measured(long_tails.study(long_tails.claimed_row_ahead(0.05), tables))
+
+
+def absent(imbalance_factor):
+    return f"published for CIFAR-10, IF {imbalance_factor}; not in this report"
+
+
+def counts(comparison):
+    return comparison["panel"].value_counts().to_dict(), comparison["our %"].notna().sum()
+
+
+def test_every_published_row_stands_beside_ours_of_the_same_table():
+    ours = of(("cifar10", 50.0), ("cifar10", 100.0))
+    found = published.beside_published(ours)
+    assert counts(found) == ({"CIFAR-10, IF 50": 128, "CIFAR-10, IF 100": 128}, 256)
+    line = found[
+        (found[list(asdict(long_tails.CLAIMED))[1:]] == list(asdict(long_tails.CLAIMED).values())[1:]).all(axis=1)
+    ]
+    theirs = SOURCE.loc[(100, "crd", "balanced_softmax", "balanced_softmax", True)]
+    assert line["our %"].item() == ours.means.set_index("row").loc[long_tails.CLAIMED, "accuracy %"]
+    figures = line[["published %", "accuracy_std", "published ECE", "ece_std"]].iloc[0].tolist()
+    assert figures == theirs[["accuracy", "accuracy_std", "ece", "ece_std"]].tolist()
+    assert published.matched(ours) == (
+        "Rows are published for CIFAR-10, IF 50 and CIFAR-10, IF 100, and stand beside ours of CIFAR-10, IF 50 and "
+        "CIFAR-10, IF 100."
     )
-    assert found["our %"].notna().sum() == 16
-    both = found.dropna(subset=["our %"])
-    assert set(both["kd"]) == {"kd", "crd"} and not both["mixup"].any()
-    means = results.means.set_index("row")
-    for row in results.of("student"):
-        line = both[
-            (both["panel"] == row.panel)
-            & (both["kd"] == row.kd)
-            & (both["teacher_objective"] == row.teacher_objective)
-            & (both["student_objective"] == row.student_objective)
-        ]
-        assert line["our ECE"].item() == means.loc[row, "ece"]
 
 
-def test_gains_are_over_the_sides_own_row_of_the_same_table(results):
-    found = published.beside_published(results)
-    source = figures_of("imbalance_cifar10_all_rows").set_index(["imbalance_factor", "kd"]).sort_index()
-    base = source.loc[(50, "kd")].query(
-        "teacher_calibration == 'cross_entropy' and student_calibration == 'cross_entropy' and not mixup"
+def test_a_report_of_one_factor_stands_beside_that_factor_only():
+    ours = of(("cifar10", 100.0), ("cifar10", 10.0))
+    found = published.beside_published(ours)
+    assert counts(found) == ({"CIFAR-10, IF 100": 128, absent(50): 128}, 128)
+    assert set(found.loc[found["our %"].notna(), "imbalance_factor"]) == {100.0}
+    assert findings.correlations(found).keys() == {"CIFAR-10, IF 100"}
+    assert published.matched(ours).endswith("stand beside ours of CIFAR-10, IF 100; not of CIFAR-10, IF 10.")
+
+
+@pytest.mark.parametrize(
+    ("table", "title"), [(("cifar100", 100.0), "CIFAR-100, IF 100"), (("digits", 10.0), "digits, IF 10")]
+)
+def test_other_data_stand_beside_no_published_row(table, title):
+    found = published.beside_published(of(table))
+    assert counts(found) == ({absent(50): 128, absent(100): 128}, 0)
+    assert found["our gain"].isna().all() and found["published gain"].notna().all()
+    assert findings.correlations(found) == {}
+    assert published.matched(of(table)) == (
+        f"Rows are published for CIFAR-10, IF 50 and CIFAR-10, IF 100; this report has {title}: no row stands beside "
+        "another."
     )
-    first = found[found["panel"] == "tiny, IF 4"].iloc[5]
-    assert first["published gain"] == pytest.approx(first["published %"] - base["accuracy"].item())
-    ours = found[(found["our gain"] == 0) & (found["teacher_objective"] == "cross_entropy")]
-    assert ours["kd"].tolist() == ["kd", "kd"] and set(ours["student_objective"]) == {"cross_entropy"}
+
+
+def test_without_students_no_row_stands_beside_another():
+    assert published.matched(Measured({})).endswith("this report has no student: no row stands beside another.")
+
+
+def test_gains_are_over_the_sides_own_row_of_the_same_table():
+    found = published.beside_published(of(("cifar10", 50.0), ("cifar10", 100.0)))
+    for panel, factor in [("CIFAR-10, IF 50", 50), ("CIFAR-10, IF 100", 100)]:
+        base = SOURCE.loc[(factor, "kd", "cross_entropy", "cross_entropy", False), "accuracy"]
+        lines = found[found["panel"] == panel]
+        assert lines["published gain"].tolist() == pytest.approx((lines["published %"] - base).tolist())
+        zero = lines[lines["our gain"] == 0].iloc[0]
+        plain = "cross_entropy"
+        assert zero[published.MATCH].tolist() == ["kd", plain, plain, False]
+
+
+@pytest.fixture(scope="module")
+def in_source():
+    return study.judge({}, published.printed()).set_index(["id", "scope"])
+
+
+def test_the_sources_own_table_through_the_same_rules(in_source):
+    answers = in_source["in_source"]
+    assert set(in_source["verdict"]) == {"not measured"}
+    assert answers["A4", "CIFAR-10, IF 100"] == "fails"  # ALS is 2.8 points less accurate than CE
+    assert answers["A8", "CIFAR-10, IF 50"] == answers["A8", "CIFAR-10, IF 100"] == "fails"
+    assert answers["A5", "CIFAR-10, IF 50"] == answers["A5", "CIFAR-10, IF 100"] == "holds"
+    evidence = in_source.loc[("A9", "CIFAR-10, IF 50"), "evidence_in_source"]
+    assert answers["A9", "CIFAR-10, IF 50"] == "not measured" and evidence.startswith("its table has no such rows: ")
+    elsewhere = in_source[in_source.index.get_level_values("scope").str.startswith("CIFAR-100")]
+    assert len(elsewhere) == 14 and set(elsewhere["in_source"]) == {"not measured"}
+
+
+def test_its_evidence_is_that_of_the_printed_figures(in_source):
+    accuracy = SOURCE["accuracy"].loc[50].unstack("mixup")
+    gain = f"with mixup minus without {(accuracy[True] - accuracy[False]).mean():+.2f} "
+    assert in_source.loc[("A8", "CIFAR-10, IF 50"), "evidence_in_source"].startswith(gain)
+    ece = SOURCE["ece"].loc[100].unstack("student_calibration")
+    worse = 100 * (ece["adaptive_label_smoothing"] - ece["cross_entropy"]).mean()
+    evidence = in_source.loc[("A4", "CIFAR-10, IF 100"), "evidence_in_source"]
+    assert f"ECE {worse:+.2f} " in evidence and evidence.endswith("scores about .08")
+
+
+def test_the_printed_rows_are_students_of_both_tables():
+    rows = published.printed().rows
+    assert (
+        len(rows) == 256 and {row.role for row in rows} == {"student"} and all(len(row) == 3 for row in rows.values())
+    )
+    found = pairs(rows, "mixup", True, False)
+    assert len(found) == 128 and all(other in rows for _, other in found)
+    row = Row("student", "cifar10", 50.0, "kd", "cross_entropy", "cross_entropy", False)
+    values = [record["metrics"]["last"]["raw"]["accuracy"] for record in rows[row].values()]
+    assert np.mean(values) == pytest.approx(0.7708) and np.std(values, ddof=1) == pytest.approx(0.0025)
 
 
 def test_the_printed_rows_are_matched_by_what_the_result_files_call_them(results):

@@ -53,4 +53,12 @@ def test_published_rows_beside_ours(results):
         "CIFAR-10"
     }
     printed = tables.beside_printed(published.beside_printed(results, scores.score_tables(results)))
+    shown = html(beside)
+    assert ">± sd<" in shown and ">ECE ± sd<" in shown and ">0.25<" in shown and ">0.0040<" in shown
     assert "0.8561" in html(printed, group=None) and isinstance(printed, pd.DataFrame)
+
+
+def test_a_table_with_scaled_figures_says_what_they_are(results):
+    own = tables.by_own_objective(with_panels(named(results.means)))
+    assert f"What it is. {tables.SCALED}" in html(own) and "balanced held-out images" in tables.SCALED
+    assert tables.SCALED not in html(own[["panel", "role", "ece"]])
