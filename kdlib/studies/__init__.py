@@ -18,7 +18,6 @@ _HOMES = {
     "published": "study",
     "Results": "results",
     "UNITS": "results",
-    "side_by_side": "results",
     "ece_beside_floor": "calibration",
     "ece_by_bins_and_batches": "calibration",
     "called": "sentences",

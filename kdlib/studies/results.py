@@ -166,17 +166,6 @@ def differences(lines: Iterable[tuple[str, str, Mapping[str, Interval]]]) -> pd.
     )
 
 
-def side_by_side(effects: pd.DataFrame) -> pd.DataFrame:
-    """The same as a table: a line per factor and label (and whatever else there is), with "accuracy (points):
-    estimate", low and high, and the same of the ECE."""
-    titles, ends = {"accuracy": "accuracy (points)", "ece": "ECE"}, ["estimate", "low", "high"]
-    keys = [column for column in effects if column not in ("metric", *ends)]
-    wide = effects.set_index([*keys, "metric"])[ends].unstack("metric", sort=False)
-    columns = {(end, metric): f"{titles[metric]}: {end}" for metric in UNITS for end in ends}
-    wide = wide.reindex(columns=pd.MultiIndex.from_tuples(columns))
-    return wide.set_axis(columns.values(), axis=1).reset_index()
-
-
 def one_of(records: Mapping[int, dict]) -> dict:
     """The record of a row's first repeat: where one network is shown, it stands for the row."""
     return records[min(records)]

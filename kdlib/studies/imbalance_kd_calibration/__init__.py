@@ -9,6 +9,9 @@ _HOMES = {
     "KD": "rows",
     "OBJECTIVES": "rows",
     "Row": "rows",
+    "UNTAUGHT": "rows",
+    "Variant": "rows",
+    "is_core": "rows",
     "study": "rules",  # which ties its rules to the claims
 }
 __getattr__, __dir__, __all__ = lazy.door(__name__, _HOMES)

@@ -9,14 +9,13 @@ import pandas as pd
 
 from kdlib.intervals import Interval, Measurement, TrainingNoise, average, comparisons
 from kdlib.intervals.verdicts import mean_difference, measured, noise_of
-from kdlib.studies.imbalance_kd_calibration.rows import WORDS, Row, Variant, by_panel, is_core, pairs, stacked
+from kdlib.studies.imbalance_kd_calibration.rows import WORDS, Row, by_panel, pairs, stacked
 from kdlib.studies.imbalance_kd_calibration.scores import on
 from kdlib.studies.imbalance_kd_calibration.seeds import luck_of_teachers
 from kdlib.studies.results import UNITS, Results, differences, shown
 from kdlib.words import count
 
 RIVALS = ("ablation", "baseline")
-FEW = 3  # repeats below which a row stands for nothing but itself
 Pairs = list[tuple[Row, Row]]
 _CELL = ["panel", "kd", "rival", "teacher_objective", "student_objective"]
 
@@ -73,55 +72,6 @@ def _gain(results: Results, cell: Pairs, luck: TrainingNoise | None) -> Interval
 
 def _accuracies(results: Results, rows: Iterable[Row]) -> list[Measurement]:
     return [average(measured(results.rows[row], "accuracy").values()) for row in rows]
-
-
-def of_core(results: Results) -> pd.DataFrame:
-    """What a teacher adds at the source's weights, in the rows that were repeated: a line per `panel`, row, rival and
-    metric, over the seeds that both have, with the luck of the one teacher."""
-    rows = [row for row in results.of("student") if is_core(row) and len(results.rows[row]) >= FEW]
-    return _per_panel(rows, RIVALS, lambda row, rival: _against(results, row, rival))
-
-
-def of_mixup(results: Results) -> pd.DataFrame:
-    """What mixup does to the student without a teacher: a line per `panel`, objective and metric, over the seeds that
-    both have; and longer trained, where that was asked for."""
-    rows = [row for row in results.of("baseline") if row.mixup and len(results.rows[row]) >= FEW]
-    rows += [row for row in results.of("longer") if row.mixup]
-    return _per_panel(rows, ["mixup"], lambda row, _: _without_mixup(results, row))
-
-
-def _against(results: Results, row: Row, rival: str) -> tuple | None:
-    other = getattr(row, rival)
-    if other not in results.rows:
-        return None
-    found = {metric: _paired(results, row, other, metric, luck_of_teachers(results, metric)) for metric in UNITS}
-    return f"against its {rival}, {count(len(results.rows[row]), 'seed')}", row.label, found
-
-
-def _without_mixup(results: Results, row: Row | Variant) -> tuple | None:
-    other = replace(row, mixup=False)
-    if other not in results.rows:
-        return None
-    found = {metric: _paired(results, row, other, metric) for metric in UNITS}
-    own = WORDS[row.student_objective if row.role == "baseline" else row.objective]
-    shared = len(results.rows[row].keys() & results.rows[other].keys())
-    longer = f"{row.epochs} epochs, " if row.role == "longer" else ""
-    return "mixup, against none, no teacher", f"{own}, {longer}{count(shared, 'seed')}", found
-
-
-def _paired(
-    results: Results, row: Hashable, other: Hashable, metric: str, luck: TrainingNoise | None = None
-) -> Interval:
-    one, two = (measured(results.rows[each], metric) for each in (row, other))
-    return _known(comparisons.difference(one, two, noise_of(on(results.rows, row.data), metric), luck))
-
-
-def _per_panel(rows: Iterable, rivals: Iterable[str], line: Callable[..., tuple | None]) -> pd.DataFrame:
-    found = {
-        panel: differences(made for rival in rivals for row in of if (made := line(row, rival)))
-        for panel, of in by_panel(rows).items()
-    }
-    return stacked(found, differences([]))
 
 
 def _of_ingredient(results: Results, table: list[Row], ingredient: Ingredient) -> list[tuple]:

@@ -152,6 +152,11 @@ def pairs(table: Iterable[Row], field: str, one: Hashable, other: Hashable) -> l
     return [(row, replace(row, **{field: other})) for row in table if getattr(row, field) == one]
 
 
+def of_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """The lines of the table's own rows, without those beside it."""
+    return rows[[isinstance(row, Row) for row in rows["row"]]]
+
+
 def named(rows: pd.DataFrame) -> pd.DataFrame:
     """The same in the words of people, with the column "KD method" in the place of kd."""
     words = rows.replace(dict.fromkeys({"data", "kd", "teacher_objective", "student_objective"} & {*rows}, WORDS))

@@ -8,7 +8,6 @@ from great_tables import GT
 from kdlib import plots
 from kdlib.studies.imbalance_kd_calibration.classes import GAPS
 from kdlib.studies.imbalance_kd_calibration.rows import METHOD, OBJECTIVES, named
-from kdlib.studies.results import side_by_side
 
 _HEADINGS = {
     METHOD: "method", "teacher_objective": "teacher", "student_objective": "student", "imbalance_factor": "IF",
@@ -65,12 +64,6 @@ def first_by_score(best: pd.DataFrame) -> pd.DataFrame:
     """The columns that are shown of `scores.best`."""
     scores = ["harmonic_score", "low", "high", "harmonic_mean"]
     return best[["panel", *_CHOICES, "accuracy %", "ece", "scaled_ece", *scores]]
-
-
-def gains(effects: pd.DataFrame) -> pd.DataFrame:
-    """Effects by panel and rival, the metrics beside each other."""
-    wide = side_by_side(effects)
-    return wide.assign(panel=wide["panel"] + ", " + wide.pop("factor"))
 
 
 def beside_published(comparison: pd.DataFrame) -> pd.DataFrame:

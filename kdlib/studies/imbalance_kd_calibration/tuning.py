@@ -1,18 +1,17 @@
 """Step sizes and weights: what was tried, what held-out images chose, and how that fares at seeds which had no say."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import pandas as pd
 
-from kdlib.intervals import Interval, comparisons
+from kdlib.intervals import Interval, TrainingNoise, comparisons
 from kdlib.intervals.verdicts import measured
-from kdlib.studies.imbalance_kd_calibration.rows import UNTAUGHT, Variant
+from kdlib.studies.imbalance_kd_calibration.rows import UNTAUGHT, Variant, by_panel, stacked
 from kdlib.studies.imbalance_kd_calibration.seeds import luck_of_teachers
 from kdlib.studies.results import UNITS, Results, differences, held_out_best
 from kdlib.studies.sentences import listing, sentence
 from kdlib.words import count
-
-RIVALS = ("ablation", "baseline")
 
 
 def tried(results: Results) -> pd.DataFrame:
@@ -51,38 +50,52 @@ def choice(results: Results, tuned: Mapping[str, Sequence[float]]) -> str:
     rates = {method: sorted(r.lr for r in results.of("tried") if r.method == method) for method in best}
     edge = [row.word for method, row in best.items() if row.lr in (rates[method][0], rates[method][-1])]
     other = [row.word for method, row in best.items() if [*tuned.get(method, [])] != [row.divisor, row.lr]]
-    words = f"Held-out images choose for {'; '.join(said)}."
+    words = f"Held-out images choose: {'; '.join(said)}."
     words += f" At the end of the step sizes tried: {listing(edge)}." if edge else ""
     return words + (f" The parameter `tuned` says otherwise for {listing(other)}." if other else "")
 
 
-def gains(results: Results, metrics: Sequence[str] = tuple(UNITS)) -> pd.DataFrame:
+def gains(results: Results) -> pd.DataFrame:
     """What each tuned method adds to the tuned ablation and to the tuned baseline, per `panel`: a line per method,
     rival and metric, seed by seed, with the luck of the one teacher."""
-    lines = {}
-    for row in results.of("tuned"):
-        if row.method not in UNTAUGHT:
-            lines.setdefault(row.panel, []).extend(_against(results, row, metrics))
-    found = {panel: differences(of) for panel, of in lines.items()}
-    return pd.concat(found, names=["panel"]).reset_index("panel") if found else differences([]).assign(panel=[])
-
-
-def _against(results: Results, row: Variant, metrics: Sequence[str]) -> list[tuple[str, str, dict[str, Interval]]]:
-    rivals = {r.method: r for r in results.of("tuned") if r.panel == row.panel and r.method in RIVALS}
-    return [
-        (
-            f"tuned, against the tuned {rival}",
-            row.word,
-            {m: _difference(results, row, rivals[rival], m) for m in metrics},
+    luck = {metric: luck_of_teachers(results, metric) for metric in UNITS}
+    found = {
+        panel: differences(
+            (
+                f"tuned, against the tuned {rival}",
+                methods[method].word,
+                _differences(results, methods[method], methods[rival], luck),
+            )
+            for rival, method in product(UNTAUGHT[::-1], methods)
+            if rival in methods and method not in UNTAUGHT
         )
-        for rival in RIVALS
-        if rival in rivals
+        for panel, methods in _tuned(results).items()
+    }
+    return stacked(found, differences([]))
+
+
+def _tuned(results: Results) -> dict[str, dict[str, Variant]]:
+    """The tuned rows by table and method."""
+    return {panel: {row.method: row for row in of} for panel, of in by_panel(results.of("tuned")).items()}
+
+
+def _differences(
+    results: Results, row: Variant, rival: Variant, luck: Mapping[str, TrainingNoise | None]
+) -> dict[str, Interval]:
+    each = {metric: [measured(results.rows[one], metric) for one in (row, rival)] for metric in UNITS}
+    return {metric: comparisons.difference(*pair, teacher=luck[metric]) for metric, pair in each.items()}
+
+
+def rows(results: Results) -> pd.DataFrame:
+    """A line per tuned row, in words, with its setting and the means over its seeds."""
+    means = results.means.set_index("row")
+    columns = {"accuracy %": "accuracy %", "ece": "ece", "scaled_ece": "scaled_ece", "repeats": "seeds"}
+    lines = [
+        {"panel": row.panel, "method": row.word, "weight": 1 / row.divisor, "step size": row.lr}
+        | means.loc[row, list(columns)].rename(columns).to_dict()
+        for row in results.of("tuned")
     ]
-
-
-def _difference(results: Results, row: Variant, rival: Variant, metric: str) -> Interval:
-    one, other = (measured(results.rows[each], metric) for each in (row, rival))
-    return comparisons.difference(one, other, teacher=luck_of_teachers(results, metric))
+    return pd.DataFrame(lines, columns=["panel", "method", "weight", "step size", *columns.values()])
 
 
 def verdict(gains: pd.DataFrame, results: Results) -> str:
