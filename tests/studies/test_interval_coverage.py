@@ -120,5 +120,18 @@ def test_dots_stand_at_their_coverage_and_at_the_left_end_below_the_axis(measure
     assert [list(line.get_xdata()) for line in axis.lines if line.get_marker() == "v"] == [[80]]
 
 
+def test_designs_stand_under_the_figure_that_their_intervals_are_of():
+    lines = [("lead", "5 seeds", "accuracy", 96.0), ("mean", "4 groups", "ECE", 88.0), ("mean", "5 seeds", "ECE", 99.0)]
+    rows = pd.DataFrame(lines, columns=["figure", "design", "metric", "coverage %"])
+    ends = {"from %": rows["coverage %"] - 1, "to %": rows["coverage %"] + 0.5}
+    lead, mean = plots.designs(rows.assign(**ends, verdict=rows["coverage %"].map(verdict))).axes
+    assert [axis.get_title() for axis in (lead, mean)] == ["lead", "mean"]
+    assert [label.get_text() for label in mean.get_yticklabels()] == ["ECE, 4 groups", "ECE, 5 seeds"]
+    dots = {line.get_marker(): list(line.get_xdata()) for line in mean.lines if line.get_marker() in "ov^"}
+    assert dots == {"o": [], "v": [88.0], "^": [99.0]}
+    assert lead.patches[0].get_x() == 92 and lead.patches[0].get_width() == 6
+    assert "simulated studies" in mean.get_xlabel()
+
+
 def test_every_rule_has_a_colour():
     assert set(plots.RULES) == set(ESTIMATORS)

@@ -1,13 +1,13 @@
 """Figures that only a grid over alpha and temperature needs."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch
 
-from kdlib.plots import ROLES, shades, tradeoff
+from kdlib.plots import ROLES, heat, shades, tradeoff
 
 COLOURS = ROLES | {"best cell": ROLES["best"], "worst cell": ROLES["worst"]}
 PANELS = {
@@ -16,23 +16,42 @@ PANELS = {
     "scaled_ece": "Test ECE after temperature scaling",
 }
 
-_STYLES = {max: {"cmap": "mako_r", "fmt": ".1f"}, min: {"cmap": "mako", "fmt": ".3f"}}  # dark is good
+_STYLES = {  # dark is good
+    "accuracy %": {"cmap": "mako_r", "fmt": ".1f"},
+    "ece": {"cmap": "mako", "fmt": ".3f"},
+    "scaled_ece": {"cmap": "mako", "fmt": ".3f"},
+}
 
 
-def heatmaps(cells: pd.DataFrame) -> Figure:
-    """A heatmap per column of PANELS, alpha downwards, the best figure framed. `cells` has a line per cell."""
-    figure, axes = plt.subplots(len(PANELS), 1, figsize=(8.4, 2.9 * len(PANELS)))
+def heatmaps(cells: pd.DataFrame, chosen: tuple[float, float] | None = None) -> Figure:
+    """A heatmap per column of PANELS, alpha downwards, with a frame around the chosen cell (alpha, temperature): one
+    that held-out images chose, since the best on the test images is the best by luck, too.
+
+    `cells` has a line per cell. An ECE at or below the 95% level of its noise floor (the columns "ece_floor_95" and
+    "scaled_ece_floor_95", which may be missing) is hatched: a calibrated network could have it as well.
+    """
+    figure, axes = plt.subplots(len(PANELS), 1, figsize=(6.6, 2.6 * len(PANELS) + 0.5))
+    at_floor = pd.DataFrame({column: cells[column] <= cells.get(f"{column}_floor_95", -np.inf) for column in PANELS})
     for axis, (column, title) in zip(axes, PANELS.items(), strict=True):
-        grid = cells.pivot_table(index="alpha", columns="temperature", values=column, observed=True)
-        better = max if column == "accuracy %" else min
-        sns.heatmap(grid, ax=axis, annot=True, annot_kws={"size": 9}, linewidths=0.5, **_STYLES[better])
-        place = [*grid.to_numpy().ravel()].index(better(grid.stack()))
-        row, at = divmod(place, grid.shape[1])
-        axis.add_patch(Rectangle((at, row), 1, 1, fill=False, edgecolor="#E69F00", linewidth=3))
+        grid, hatched = _grid(cells, cells[column]), _grid(cells, at_floor[column]).eq(True)
+        heat.heatmap(axis, grid, hatched, vmin=cells[column].min(), vmax=cells[column].max(), **_STYLES[column])
         axis.set(title=title, xlabel="temperature T", ylabel="weight α of the teacher")
         axis.set_xticklabels([f"{t:g}" for t in grid.columns], rotation=0)
         axis.set_yticklabels([f"{a:g}" for a in grid.index], rotation=0)
+        if chosen:
+            heat.frame(axis, grid, *chosen)
+    keys = {"chosen on held-out images": heat.FRAMED} if chosen else {}
+    if at_floor.any(axis=None):
+        keys["at or below the noise floor's 95% level: a calibrated network could have it"] = heat.HATCHED
+    if keys:
+        handles = [Patch(**look, label=label) for label, look in keys.items()]
+        figure.legend(handles=handles, loc="outside lower left", fontsize=9)
     return figure
+
+
+def _grid(cells: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
+    """Values of the cells, alpha downwards, temperature to the right."""
+    return cells.assign(values=values).pivot(index="alpha", columns="temperature", values="values")
 
 
 def temperature_lines(cells: pd.DataFrame, baseline: pd.DataFrame, without: pd.DataFrame) -> Figure:

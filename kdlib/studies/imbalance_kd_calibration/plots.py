@@ -1,19 +1,23 @@
 """Study A's own figures. Their frames hold the words of people (`rows.named`)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from kdlib import plots
+from kdlib.plots import heat
 from kdlib.plots.parts import dots, heading, key, legend, level, levels, present
 from kdlib.plots.style import GREY, ROLES
 from kdlib.studies.imbalance_kd_calibration.classes import THIRDS
 from kdlib.studies.imbalance_kd_calibration.networks import WORST
-from kdlib.studies.imbalance_kd_calibration.rows import METHOD, named
+from kdlib.studies.imbalance_kd_calibration.rows import KD, METHOD, named
 
 # Green and vermilion say better and worse in other figures, so that no method has them.
 METHOD_COLOURS = {
@@ -34,6 +38,8 @@ NETWORK_COLOURS = {
 }
 MOMENTS = ("first epoch", "last epoch")
 CHOICES = (METHOD, "student_objective", "teacher_objective", "mixup")
+GAINS = LinearSegmentedColormap.from_list("gains", [ROLES["worst"], "#FFFFFF", ROLES["best"]])
+FAR = 10  # points of held-out accuracy below the best, where colours end: a run that failed would take up the scale
 FIRST, LAST = 12, 5  # rows that are named
 _NAMED, _UNNAMED = 0.2, 0.045  # inches per row
 
@@ -170,3 +176,89 @@ def _ratios(axis: Axes, place: float, rows: pd.DataFrame, colour: str) -> None:
         if zeros := int((ratios == 0).sum()):
             foot = axis.get_xaxis_transform()
             axis.text(place + shift, 0.01, f"{zeros} at 0", transform=foot, rotation=90, ha="center", fontsize=8)
+
+
+def gains_by_objectives(cells: pd.DataFrame) -> Figure:
+    """What a teacher adds by its own label objective (downwards) and its student's (to the right): a heatmap per KD
+    method and rival, all on one scale. A gain whose interval holds zero, or has no ends, is hatched.
+
+    `cells` has columns kd, rival ("ablation" or "baseline"), teacher_objective, student_objective, and estimate, low
+    and high in points of accuracy, a line per cell.
+    """
+    methods, rivals = present(cells["kd"], METHOD_COLOURS, "kd"), levels(cells["rival"])
+    objectives = [levels(cells[f"{whose}_objective"], OBJECTIVE_MARKERS) for whose in ("teacher", "student")]
+    largest, decided = cells["estimate"].abs().max(), (cells["low"] > 0) | (cells["high"] < 0)
+    look = {"cmap": GAINS, "vmin": -largest, "vmax": largest, "cbar": False, "annot_kws": {"size": 9, "color": "#222"}}
+    size = (1.95 * len(rivals) + 1.6, 0.31 * len(methods) * len(objectives[0]) + 1.8)
+    figure, axes = plt.subplots(len(methods), len(rivals), figsize=size, sharex=True, sharey=True, squeeze=False)
+    for line, method in zip(axes, methods, strict=True):
+        for axis, rival in zip(line, rivals, strict=True):
+            inside = cells[(cells["kd"] == method) & (cells["rival"] == rival)]
+            estimates, hatched = (_by_both(inside, values, *objectives) for values in (cells["estimate"], ~decided))
+            heat.heatmap(axis, estimates, hatched.eq(True), "+.1f", **look)
+            axis.tick_params(length=0, labelsize=9, labelrotation=0)
+            axis.set(xlabel="", ylabel="")
+        _name(line[0], method)
+    for top, bottom, rival in zip(axes[0], axes[-1], rivals, strict=True):
+        top.set_title(f"Gain over the {rival}")
+        bottom.set_xlabel("student's objective", fontsize=10)
+    figure.supylabel("teacher's objective", fontsize=10)
+    _colour_bar(axes, "points of accuracy  (better →)")
+    if not decided.all():
+        figure.legend(handles=[Patch(**heat.HATCHED, label="undecided")], loc="outside upper right", fontsize=9)
+    return figure
+
+
+def _by_both(cells: pd.DataFrame, values: pd.Series, teachers: list[str], students: list[str]) -> pd.DataFrame:
+    """Values of the cells, by the objectives of their teachers (downwards) and students."""
+    grid = cells.assign(values=values).pivot(index="teacher_objective", columns="student_objective", values="values")
+    return grid.reindex(index=teachers, columns=students)
+
+
+def _name(axis: Axes, name: str) -> None:
+    """A heatmap's name at its left."""
+    axis.set_ylabel(name, rotation=0, ha="right", va="center", fontweight="bold", fontsize=10)
+
+
+def _colour_bar(axes: np.ndarray, label: str, **look: Any) -> None:
+    """Under all heatmaps of one scale."""
+    figure = axes.flat[0].figure
+    bar = figure.colorbar(axes.flat[0].collections[0], ax=axes, location="bottom", aspect=40, **look)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=9)
+    bar.set_label(label, fontsize=10)
+
+
+def tuning(trials: pd.DataFrame, chosen: Mapping[str, tuple[float, float]]) -> Figure:
+    """Held-out accuracy by step size (to the right) and by the weight of the teacher's term, in multiples of the
+    customary one (upwards): a heatmap per method, one scale, the chosen pair framed. What was not tried stays blank.
+
+    `trials` has columns method, weight, lr and held_out (percent), a line per trial; `chosen` maps a method to its
+    weight and step size.
+    """
+    methods = present(trials["method"], METHOD_COLOURS, "method")
+    steps, best = levels(trials["lr"]), trials["held_out"].max()
+    grids = {method: _tried(trials[trials["method"] == method], steps) for method in methods}
+    heights = [len(grid) for grid in grids.values()]
+    size = (0.58 * len(steps) + 1.9, 0.27 * sum(heights) + 0.1 * len(heights) + 1.3)
+    figure, axes = plt.subplots(len(grids), 1, figsize=size, height_ratios=heights, sharex=True, squeeze=False)
+    for axis, (method, grid) in zip(axes[:, 0], grids.items(), strict=True):
+        none = pd.DataFrame(False, grid.index, grid.columns)
+        heat.heatmap(axis, grid, none, ".1f", cbar=False, cmap="mako_r", vmin=best - FAR, vmax=best)
+        axis.set_xticklabels([f"{step:g}" for step in steps])
+        axis.set_yticklabels([f"× {weight:.2g}" if method in KD.values() else "" for weight in grid.index])
+        axis.tick_params(length=0, labelsize=9, labelrotation=0)
+        axis.set_xlabel("")
+        _name(axis, method)
+        if method in chosen:
+            heat.frame(axis, grid, *chosen[method])
+    axes[-1, 0].set_xlabel("step size in the first epoch", fontsize=10)
+    figure.align_ylabels()
+    _colour_bar(axes, "held-out accuracy (%)", extend="min")
+    return figure
+
+
+def _tried(trials: pd.DataFrame, steps: list[float]) -> pd.DataFrame:
+    """Held-out accuracy of one method, the largest weight on top."""
+    grid = trials.pivot(index="weight", columns="lr", values="held_out")
+    return grid.sort_index(ascending=False).reindex(columns=steps)

@@ -30,25 +30,38 @@ _LEFT = 80  # percent: where the axis begins at the latest; what is lower stands
 def ours(measured: pd.DataFrame) -> Figure:
     """Our intervals, coloured by their verdict: a panel per number of runs, a line per case. A dot's own interval is
     that of the share of test sets which it was counted from."""
-    return _panels(measured[measured["estimator"] == OURS], "verdict", VERDICTS)
+    return _panels(_per_network(measured[measured["estimator"] == OURS]), "runs", "verdict", VERDICTS)
 
 
 def rules(measured: pd.DataFrame) -> Figure:
     """All rules on the cases that several of them were tried on."""
     tried = measured.groupby(["runs", "networks", "metric"])["estimator"].transform("size") > 1
-    return _panels(measured[tried], "estimator", RULES)
+    return _panels(_per_network(measured[tried]), "runs", "estimator", RULES)
 
 
-def _panels(rows: pd.DataFrame, by: str, styles: Mapping[Hashable, tuple[str, str]]) -> Figure:
-    rows = rows.assign(line=rows["metric"] + " of " + rows["networks"])
+def designs(measured: pd.DataFrame) -> Figure:
+    """The intervals of what is computed from many rows, coloured by their verdict: a panel per `figure`, a line per
+    design and metric. `measured` has columns design, figure, metric, "coverage %", "from %", "to %" and verdict."""
+    lines = measured.assign(line=measured["metric"] + ", " + measured["design"])
+    drawn = _panels(lines, "figure", "verdict", VERDICTS)
+    drawn.axes[-1].set_xlabel("simulated studies whose interval holds the truth (%)")
+    return drawn
+
+
+def _per_network(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(line=rows["metric"] + " of " + rows["networks"])
+
+
+def _panels(rows: pd.DataFrame, panel: str, by: str, styles: Mapping[Hashable, tuple[str, str]]) -> Figure:
+    """A panel per value of the column `panel`, a line per value of `line`, a dot in the style of its value of `by`."""
     left = max(_LEFT, 5 * (rows["from %"].min() // 5))
-    groups = dict(list(rows.groupby("runs", sort=False)))
+    groups = dict(list(rows.groupby(panel, sort=False)))
     heights = [group["line"].nunique() + 1.5 for group in groups.values()]
     size = 8.4, 1 + 0.2 * sum(heights)
     figure, axes = plt.subplots(len(groups), 1, figsize=size, height_ratios=heights, sharex=True, squeeze=False)
-    for axis, (runs, group) in zip(axes[:, 0], groups.items(), strict=True):
+    for axis, (title, group) in zip(axes[:, 0], groups.items(), strict=True):
         _panel(axis, group, by, styles, left)
-        axis.set_title(runs)
+        axis.set_title(title)
     axes[-1, 0].set_xlabel("test sets whose interval holds the truth (%)")
     shown = [name for name in styles if name in set(rows[by])]
     handles = [key({OURS: "ours"}.get(name, name), *styles[name]) for name in shown]

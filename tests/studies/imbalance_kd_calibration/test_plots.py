@@ -5,10 +5,12 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from figures import markers, texts, themed
+from figures import legend_of, markers, texts, themed
 from matplotlib.colors import to_hex, to_rgba
 
 from kdlib import plots as general
+from kdlib.plots.style import GREY
+from kdlib.registry import KdlibError
 from kdlib.studies.imbalance_kd_calibration import KD, OBJECTIVES, plots
 
 
@@ -103,3 +105,97 @@ def test_gradient_norms_first_open_last_filled_and_zeros_counted(students):
     assert dots[1].get_offsets()[:, 1].tolist() == inside["last epoch"].tolist() and len(dots[1].get_facecolors())
     assert texts(vanilla) == [] and texts(crd) == ["1 at 0"]
     assert vanilla.get_yscale() == "log" and vanilla.get_title(loc="left") == "vanilla KD"
+
+
+@pytest.fixture
+def gains():
+    """Two methods against both rivals, CE and BS by CE and BS: estimates 1 to 16 with changing signs, all decided."""
+    choices = itertools.product(("RKD", "CRD"), ("baseline", "ablation"), ("BS", "CE"), ("BS", "CE"))
+    rows = pd.DataFrame(choices, columns=["kd", "rival", "teacher_objective", "student_objective"])
+    estimates = (rows.index + 1.0) * np.where(rows.index % 2, -1, 1)
+    return rows.assign(estimate=estimates, low=estimates - 0.5, high=estimates + 0.5)
+
+
+def colours_of(axis):
+    """The colour of each cell of a heatmap, by its text."""
+    mesh = axis.collections[0]
+    mesh.update_scalarmappable()
+    columns = len(axis.get_xticks())
+    faces = mesh.get_facecolors()
+    places = {text.get_text(): text.get_position() for text in axis.texts}
+    return {text: tuple(faces[int(y) * columns + int(x)]) for text, (x, y) in places.items()}
+
+
+def test_gains_stand_by_method_rival_and_both_objectives(gains):
+    figure = plots.gains_by_objectives(gains)
+    crd, _, rkd, of_baseline = figure.axes[:4]
+    assert [axis.get_ylabel() for axis in (crd, rkd)] == ["CRD", "RKD"]
+    titles = [axis.get_title(loc="left") for axis in figure.axes[:2]]
+    assert titles == ["Gain over the ablation", "Gain over the baseline"]
+    assert [label.get_text() for label in rkd.get_xticklabels()] == ["CE", "BS"]
+    # Of RKD against its baseline, BS → BS was the first row and CE → CE the fourth; here CE comes first.
+    assert texts(of_baseline) == ["−4.0", "+3.0", "−2.0", "+1.0"] and texts(crd)[0] == "−16.0"
+    assert not figure.legends
+
+
+def test_gains_are_green_where_better_and_vermilion_where_worse_on_one_scale(gains):
+    axes = plots.gains_by_objectives(gains).axes[:4]
+    colours = {text: colour for axis in axes for text, colour in colours_of(axis).items()}
+    assert to_hex(colours["−16.0"]) == general.ROLES["worst"].lower()
+    assert {axis.collections[0].get_clim() for axis in axes} == {(-16, 16)}
+    green, vermilion = colours["+15.0"], colours["−14.0"]
+    assert green[1] > green[0] and vermilion[0] > vermilion[1]
+    assert sum(colours["+1.0"][:3]) > sum(green[:3])  # paler
+
+
+def test_gains_that_are_not_decided_are_hatched_and_grey(gains):
+    ends = gains["high"].where(gains.index != 0, np.nan), gains["low"].where(gains.index != 1, -3.0)
+    rows = gains.assign(high=ends[0], low=ends[1])
+    rows.loc[1, "high"] = 0.0  # touches zero
+    rows.loc[0, "low"] = np.nan
+    figure = plots.gains_by_objectives(rows.drop(index=2))  # and one is missing
+    axis = figure.axes[3]
+    assert [text.get_text() for text in axis.texts if text.get_color() == GREY] == ["−2.0", "+1.0"]
+    assert [patch.get_xy() for patch in axis.patches if patch.get_hatch()] == [(0, 1), (1, 1)]
+    assert len(axis.texts) == 3 and legend_of(figure) == ["undecided"]
+
+
+def test_gains_of_a_method_without_a_name_are_refused(gains):
+    with pytest.raises(KdlibError, match="Column 'kd' holds 'crd', which has no colour"):
+        plots.gains_by_objectives(gains.replace({"kd": {"CRD": "crd"}}))
+
+
+@pytest.fixture
+def trials():
+    rows = [
+        ("CRD", 1.0, 0.1, 40.0),
+        ("CRD", 0.025, 0.4, 48.5),
+        ("CRD", 0.025, 0.1, 46.0),
+        ("baseline", 1.0, 0.1, 47.0),
+        ("baseline", 1.0, 0.8, 12.0),
+    ]
+    return pd.DataFrame(rows, columns=["method", "weight", "lr", "held_out"])
+
+
+def test_tuning_shows_every_trial_at_its_step_size_and_weight(trials):
+    baseline, crd, _ = plots.tuning(trials, {"CRD": (0.025, 0.4)}).axes
+    assert [axis.get_ylabel() for axis in (baseline, crd)] == ["baseline", "CRD"]
+    assert {text.get_text(): text.get_position() for text in baseline.texts} == {"47.0": (0.5, 0.5), "12.0": (2.5, 0.5)}
+    places = {text.get_text(): text.get_position() for text in crd.texts}
+    assert places == {"40.0": (0.5, 0.5), "46.0": (0.5, 1.5), "48.5": (1.5, 1.5)}
+    assert [label.get_text() for label in crd.get_yticklabels()] == ["× 1", "× 0.025"]
+    assert [label.get_text() for label in baseline.get_yticklabels()] == [""]  # it has no teacher's term
+    assert [label.get_text() for label in crd.get_xticklabels()] == ["0.1", "0.4", "0.8"]
+    assert [patch.get_xy() for patch in crd.patches] == [(1, 1)] and not baseline.patches
+
+
+def test_tuning_ends_its_scale_ten_points_below_the_best(trials):
+    baseline, crd, _ = plots.tuning(trials, {}).axes
+    assert baseline.collections[0].get_clim() == crd.collections[0].get_clim() == (38.5, 48.5)
+    colours = colours_of(baseline) | colours_of(crd)
+    assert sum(colours["48.5"][:3]) < sum(colours["47.0"][:3]) < sum(colours["40.0"][:3])  # dark is good
+
+
+def test_tuning_refuses_a_choice_that_was_not_tried(trials):
+    with pytest.raises(KdlibError, match="at 0.5 and 0.4 .* rows 1, 0.025 and of the columns 0.1, 0.4, 0.8"):
+        plots.tuning(trials, {"CRD": (0.5, 0.4)})
