@@ -6,7 +6,7 @@ from kdlib.registry import KdlibError
 from kdlib.run import Run
 from kdlib.store import Store
 from kdlib.training.batches import Images
-from kdlib.training.network import network
+from kdlib.training.network import evaluate, network
 from kdlib.training.weights import load_weights
 
 
@@ -39,13 +39,27 @@ def logits(
     """Logits (N, K), float32, and labels (N,) of a split ("test" or "held_out") at a moment ("last" or "best")."""
     store = store or Store()
     run = _run(run, store)
-    kept = store.logits(run.key)
-    if kept is None:
+    found = all_logits(run, store)
+    if found is None:
         raise _nothing(run, "logits", store)
-    if f"{moment}_{split}" not in kept:
-        raise KdlibError(f"Run {run.key} has no logits '{moment}_{split}': it has {', '.join(sorted(kept))}.")
+    if f"{moment}_{split}" not in found:
+        raise KdlibError(f"Run {run.key} has no logits '{moment}_{split}': it has {', '.join(sorted(found))}.")
     images = Images(run)
-    return torch.from_numpy(kept[f"{moment}_{split}"]), getattr(images, f"{split}_labels")
+    return found[f"{moment}_{split}"].float(), getattr(images, f"{split}_labels")
+
+
+def all_logits(run: Run, store: Store) -> dict[str, torch.Tensor] | None:
+    """A run's logits (N, K) by "<moment>_<split>": those that were kept, float32 in a store and float16 where they are
+    committed, or else those that its weights give anew, of the last epoch. None where there are neither."""
+    if kept := store.logits(run.key):
+        return {name: torch.from_numpy(array) for name, array in kept.items()}
+    return _from_weights(run, store) if store.has_weights(run.key) else None
+
+
+def _from_weights(run: Run, store: Store) -> dict[str, torch.Tensor]:
+    """The network says once more what it said of the held-out and the test images when its training ended."""
+    net, images = model(run, store), Images(run)
+    return {f"last_{split}": evaluate(net, images, getattr(images, split), run) for split in ("held_out", "test")}
 
 
 def _run(run: Run | str, store: Store) -> Run:

@@ -259,4 +259,5 @@ def test_mistakes_get_one_sentence(copied, trained, registered):
 
 
 def test_the_registry_is_the_packages():
-    assert isinstance(kdlib.evaluations, Registry) and list(kdlib.evaluations) == ["ece", "batch_ece", "thirds"]
+    names = ["ece", "batch_ece", "thirds", "prior_removed", "prior_temperature"]
+    assert isinstance(kdlib.evaluations, Registry) and list(kdlib.evaluations) == names

@@ -2,6 +2,7 @@
 
 <results>/<key>.json              the record of a run
 <results>/<key>.weights.pt        the weights of a small teacher
+<results>/<key>.logits.npz        of some runs: held-out and test logits at the last epoch, float16
 <results>/evaluations/<key>.json  what was measured on finished runs
 <results>/runs.csv                all of them on a line each, for a person
 """

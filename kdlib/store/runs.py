@@ -85,7 +85,7 @@ class Store:
             left.unlink(missing_ok=True)
 
     def logits(self, key: str) -> dict | None:
-        """Float32 arrays (N, K) by "<moment>_<split>"; None where the store has none."""
+        """Arrays (N, K) by "<moment>_<split>", float32, or float16 where committed; None where there are none."""
         return self.read(key, LOGITS, _load_arrays)
 
     def save_logits(self, key: str, logits: dict) -> None:

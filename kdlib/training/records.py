@@ -61,10 +61,13 @@ def scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
 
 
 def rebuild(store: Store, key: str) -> dict:
-    """The record of a run, measured anew from the store's logits if its schema is an older one; else as it is."""
+    """The record of a run, measured anew from the store's logits if its schema is an older one; else as it is.
+
+    Committed logits make no record: they are rounded, and of the last epoch alone.
+    """
     record = store.record(key)
     logits = store.logits(key) if record["status"] == "finished" and record["schema"] < SCHEMA else None
-    if logits is None:
+    if logits is None or logits["last_test"].dtype != np.float32:
         return record
     images = Images(Run.from_spec(record["spec"]))
     if images.fingerprint != record["data"]["fingerprint"]:
