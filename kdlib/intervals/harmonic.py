@@ -25,7 +25,8 @@ class Scores:
 
     of: dict[Hashable, Measurement]
     kind: str
-    noise: TrainingNoise | None = None  # of one row's score, from training to training
+    noise: TrainingNoise | None = None  # of one training's score
+    repeats: int = 1  # that all rows have
 
 
 def scores(table: Mapping[Hashable, Mapping[str, Row]], noises: Mapping[str, TrainingNoise | None]) -> Scores:
@@ -39,7 +40,8 @@ def scores(table: Mapping[Hashable, Mapping[str, Row]], noises: Mapping[str, Tra
     found, of_images = (_each_sample(columns, luck) for luck in (1, 0))
     made = [unbiased(row[0], row[1:], ceiling=1.0) for row in found]
     noise = _noise_of_a_score(found - of_images, table, noises) if all(noises.values()) else None
-    return Scores(dict(zip(table, made, strict=True)), _kind(noises), noise)
+    repeats = min(len(row["accuracy"]) for row in table.values())
+    return Scores(dict(zip(table, made, strict=True)), _kind(noises), noise, repeats)
 
 
 def interval(scores: Scores, name: Hashable) -> Interval:
@@ -56,7 +58,8 @@ def mean_difference(
     noise it decides nothing. Rows are drawn as if each had luck of its own; what those of one seed have in common is
     added, as there.
     """
-    measured = [({0: scores.of[one]}, {0: scores.of[other]}) for one, other in pairs]
+    seeds = range(scores.repeats)
+    measured = [(dict.fromkeys(seeds, scores.of[one]), dict.fromkeys(seeds, scores.of[other])) for one, other in pairs]
     return comparisons.mean_difference(measured, clusters, scores.noise)
 
 

@@ -164,9 +164,16 @@ def listed(intervals: Mapping[str, Interval], unit: str = "points") -> str:
     minus CP +0.50 (-0.02 to +1.02); points, 95%, 32 pairs; told from 0 above ±0.52"""
     scale, digits = _UNITS[unit]
     told = ", ".join(f"{name} {_signed(found.scaled(scale), digits)}" for name, found in intervals.items())
-    kinds = " and ".join(dict.fromkeys(found.kind for found in intervals.values()))
+    kinds = _joined(dict.fromkeys(found.kind for found in intervals.values()))
     widths = sorted({f"{scale * found.half_width:.{digits}f}" for found in intervals.values()}, key=float)
     return f"{told}; {unit}, 95%, {kinds}; told from 0 above ±{' to ±'.join(dict.fromkeys((widths[0], widths[-1])))}"
+
+
+def _joined(kinds: Iterable[str]) -> str:
+    """Several kinds of intervals, what they begin with said once."""
+    parts = [kind.partition(": ") for kind in kinds]
+    by_beginning = {begins: [end for other, _, end in parts if other == begins and end] for begins, *_ in parts}
+    return " and ".join(f"{begins}: {'; '.join(ends)}" if ends else begins for begins, ends in by_beginning.items())
 
 
 def _signed(interval: Interval, digits: int) -> str:

@@ -18,7 +18,7 @@ from kdlib.words import count
 
 FIGURES = (
     "accuracy %", "best epoch %", "held_out_accuracy",
-    "ece", "scaled_ece", "nll", "scaled_nll", "brier", "scaled_brier",
+    "ece", "ece_floor_95", "scaled_ece", "scaled_ece_floor_95", "nll", "scaled_nll", "brier", "scaled_brier",
 )  # fmt: skip
 
 
@@ -94,7 +94,7 @@ class Results:
         return comparisons.interval(verdicts.measured(self.rows[row], metric), self._noises[metric])
 
     def difference(self, first: Hashable, second: Hashable, metric: str = "accuracy") -> Interval:
-        """First row minus second, each with all its repeats."""
+        """First row minus second, seed by seed where three or more are shared."""
         one, other = (verdicts.measured(self.rows[row], metric) for row in (first, second))
         return comparisons.difference(one, other, self._noises[metric])
 
@@ -102,12 +102,6 @@ class Results:
     def _noises(self) -> dict[str, TrainingNoise | None]:
         """The training noise of the study, which every row that ran once borrows."""
         return {metric: verdicts.noise_of(self.rows, metric) for metric in UNITS}
-
-    def paired_difference(self, first: Hashable, second: Hashable, metric: str = "accuracy") -> Interval:
-        """First row minus second, over the repeats that both have: these also share their batches."""
-        both = self.rows[first].keys() & self.rows[second].keys()
-        shared = {row: {repeat: self.rows[row][repeat] for repeat in both} for row in (first, second)}
-        return verdicts.difference(self.rows | shared, first, second, metric)
 
     def intervals(self, rows: Iterable[Hashable], metrics: Iterable[str] = tuple(UNITS)) -> pd.DataFrame:
         """A line per row: its fields, and "<figure>", "<figure> low", "<figure> high" per metric, in shown units."""

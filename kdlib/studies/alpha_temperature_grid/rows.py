@@ -11,7 +11,8 @@ study = Study("alpha_temperature_grid")
 @dataclass(frozen=True)
 class Row:
     """A row by its role: "teacher"; "baseline", the student on labels alone with full weight; "cell" of the grid;
-    "ablation", a cell with its teacher's term left out; "with T²"; "similarity-preserving"; "self-distilled"."""
+    "ablation", a cell with its teacher's term left out; "ablation at full step", the same with the step divided by the
+    labels' weight; "with T²"; "similarity-preserving"; "self-distilled"."""
 
     role: str
     alpha: float | None = None  # weight of the teacher's term, 0 to 1

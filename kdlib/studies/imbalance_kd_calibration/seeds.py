@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from kdlib.intervals import TrainingNoise, average, teacher_noise
+from kdlib.intervals import Measurement, TrainingNoise, average, teacher_noise
 from kdlib.intervals.measurements import Row as Measured
 from kdlib.intervals.verdicts import measured, noise_of
 from kdlib.studies.imbalance_kd_calibration.rows import Row, by_panel, is_core
@@ -53,26 +53,27 @@ def components(results: Results) -> pd.DataFrame:
 def _components(results: Results, data: str, metric: str) -> dict[str, tuple[float, str]]:
     """Variances by their cause, and where each is known from."""
     rows, table = on(results.rows, data), [row for row in results.of("student") if row.data == data]
-    singles = [average(measured(rows[row], metric).values()) for row in table]
-    images = np.mean([one.deviations.var(ddof=1) + one.debias_variance for one in singles])
-    pairs = [
-        (one, average(measured(rows[row.ablation], metric).values()))
-        for row, one in zip(table, singles, strict=True)
-        if row.ablation in rows
-    ]
-    found = {"test images, one network": (images, f"{len(table)} rows")}
-    if pairs:
-        apart = np.mean([(one - other).deviations.var(ddof=1) for one, other in pairs])
-        found["test images, difference of two"] = apart, f"{len(pairs)} pairs"
+    means = {row: average(measured(rows[row], metric).values()) for row in rows}
+    gains = {row: means[row] - means[row.ablation] for row in table if row.ablation in means}
+    found = {"test images, one network": (_of_images(means[row] for row in table), f"{len(table)} rows")}
+    if gains:
+        found["test images, difference of two"] = _of_images(gains.values()), f"{len(gains)} pairs"
     if noise := noise_of(rows, metric):
         found["seed (weights, order, augmentation)"] = noise.variance, f"{noise.rows} rows"
     if luck := luck_of_teachers(results, metric):
         found["a teacher's seed, in its students"] = luck.variance, f"{luck.rows} kinds of teacher"
-    if len(pairs) > 1:
-        gains = pd.Series([(one - other).value for one, other in pairs])
-        within = gains.groupby([(row.panel, row.kd) for row in table if row.ablation in rows]).var(ddof=1).mean()
-        found["configuration, in the gain over an ablation"] = within, f"{len(pairs)} pairs"
+    if len(gains) > 1:
+        lines = pd.DataFrame(
+            {"method": [(row.panel, row.kd) for row in gains], "gain": [g.value for g in gains.values()]}
+        )
+        between = lines.groupby("method")["gain"].var().mean()
+        found["configuration, in the gain over an ablation"] = between, f"{len(gains)} pairs"
     return found
+
+
+def _of_images(figures: Iterable[Measurement]) -> float:
+    """The mean variance that the test images give them."""
+    return float(np.mean([one.deviations.var(ddof=1) + one.debias_variance for one in figures]))
 
 
 def told_apart(results: Results, seeds: Iterable[int] = (1, 5), pairs: int = 32) -> pd.DataFrame:
@@ -103,13 +104,13 @@ def _designs(found: dict[str, tuple[float, str]], seeds: tuple[int, ...], pairs:
 
 def shared_by_a_seed(results: Results) -> dict[str, float]:
     """The mean correlation over seeds of two repeated rows' accuracies, by table: "one objective", of the students, and
-    "another"."""
-    found: dict[str, list[float]] = {"one objective": [], "another": []}
+    "different ones"."""
+    found: dict[str, list[float]] = {"one objective": [], "different ones": []}
     repeated = [row for role in ("student", "baseline", "ablation") for row in results.of(role) if is_core(row)]
     for rows in by_panel(row for row in repeated if len(results.rows[row]) > 2).values():
         for number, one in enumerate(rows):
             for other in rows[:number]:
-                word = "one objective" if one.student_objective == other.student_objective else "another"
+                word = "one objective" if one.student_objective == other.student_objective else "different ones"
                 found[word].append(_correlation(results, one, other))
     return {word: float(np.mean(values)) for word, values in found.items() if values}
 
@@ -136,6 +137,7 @@ def finding(results: Results) -> str:
     alike = shared_by_a_seed(results)
     words = [f"{value:+.2f} between rows with {word}" for word, value in alike.items()]
     shared = (
-        f" Over seeds, accuracies correlate {' and '.join(words)}: a seed lifts many rows at once." if words else ""
+        f" Over seeds, accuracies correlate {' and '.join(words)} in the mean: too few seeds to say what they share, "
+        "so that means over pairs of one seed take the worst case."
     )
-    return f"An accuracy varies by {' and '.join(said)} (standard deviations).{shared}"
+    return f"An accuracy varies by {' and '.join(said)} (standard deviations).{shared if words else ''}"
