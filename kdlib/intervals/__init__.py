@@ -8,6 +8,7 @@
     verdicts       how intervals decide a claim
     harmonic       the harmonic score of accuracy and ECE over a table (needs torch, as the simulation does)
     coverage       how often these intervals hold the truth, by simulation (population, rivals)
+    designs        the same for means over pairs, leads, choices and orders, with seeds and teachers that rows share
 
 Everything else works on records alone, without torch.
 """
@@ -21,7 +22,7 @@ from kdlib.intervals.comparisons import (
 )
 from kdlib.intervals.measurements import Measurement, Row, average, measurement
 from kdlib.intervals.noise import TrainingNoise, teacher_noise, training_noise
-from kdlib.intervals.ranks import rank_correlation
+from kdlib.intervals.ranks import best_columns, rank_correlation
 
 __all__ = [
     "Interval",
@@ -29,6 +30,7 @@ __all__ = [
     "Row",
     "TrainingNoise",
     "average",
+    "best_columns",
     "difference",
     "interval",
     "lead",

@@ -1,13 +1,15 @@
 """Whether two figures put rows in the same order."""
 
 import math
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 from scipy.special import ndtri
 
 from kdlib import draws
-from kdlib.intervals.comparisons import TAILS, Interval
+from kdlib.intervals.comparisons import TAILS, TEST_IMAGES_ONLY, Interval
+from kdlib.intervals.measurements import Row, average
+from kdlib.intervals.noise import TrainingNoise
 from kdlib.registry import KdlibError
 
 _DRAWS = 2000  # of levels
@@ -34,6 +36,34 @@ def rank_correlation(
     half = ndtri(TAILS[1]) * math.sqrt((1 + found**2 / 2) / (len(first) - 3))
     low, high = np.tanh([math.atanh(found) - half, math.atanh(found) + half])
     return Interval(found, low, high, kind)
+
+
+def best_columns(table: Sequence[Sequence[Row]], noise: TrainingNoise | None = None) -> Interval:
+    """Spearman's correlation of a row's place in the table and the place of its best column, more being better, over
+    resampled images and, with the `noise` of a training, trainings. NaN where the best column is the same everywhere."""
+    means = [[average(cell.values()) for cell in row] for row in table]
+    values = np.array([[[mean.value] for mean in row] for row in means])
+    replicates = np.array([[mean.replicates for mean in row] for row in means])
+    if noise:
+        count = replicates.shape[-1]
+        spread, size = noise.drawn(count, "best columns"), [[[len(cell)] for cell in row] for row in table]
+        luck = draws.normal(replicates.size, "best columns").reshape(replicates.shape)
+        replicates = replicates + spread * luck / np.sqrt(size)
+    estimate, trends = _trend(values)[0], _trend(replicates)
+    kind = "test images and training" if noise else TEST_IMAGES_ONLY
+    if np.isnan(estimate):
+        return Interval(estimate, np.nan, np.nan, kind)
+    return Interval(estimate, *np.nanquantile(trends, TAILS), kind)
+
+
+def _trend(values: np.ndarray) -> np.ndarray:
+    """Of each of n tables (rows, columns, n); NaN where all rows have one best column."""
+    from scipy.stats import rankdata
+
+    best = rankdata(values.argmax(1), axis=0) - (len(values) + 1) / 2
+    places = np.arange(len(values)) - (len(values) - 1) / 2
+    scale = np.sqrt((best**2).sum(0) * (places**2).sum())
+    return np.divide(places @ best, scale, out=np.full(len(scale), np.nan), where=scale > 0)
 
 
 def _resampled_by_levels(first: np.ndarray, second: np.ndarray, factors: list[np.ndarray]) -> np.ndarray:

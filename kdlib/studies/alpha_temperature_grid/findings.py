@@ -30,8 +30,8 @@ def at_a_glance(results: Results) -> str:
     beside = f", the baseline {means.loc[BASELINE, 'accuracy %']:.1f} %" if BASELINE in results.rows else ""
     return (
         f"The cell that is best on held-out images, {best.setting}, recognises {means.loc[best, 'accuracy %']:.1f} % "
-        f"of the test images{beside}. One temperature fitted on balanced held-out images brings the mean ECE of all cells from "
-        f"{cells['ece'].mean():.3f} to {cells['scaled_ece'].mean():.3f}."
+        f"of the test images{beside}. One temperature fitted on balanced held-out images brings the mean ECE of all "
+        f"cells from {cells['ece'].mean():.3f} to {cells['scaled_ece'].mean():.3f}."
     )
 
 

@@ -1,11 +1,8 @@
 """What decides the claims, which were read off the source's table of 45 students."""
 
 import numpy as np
-from scipy import stats
 
-from kdlib import draws
-from kdlib.intervals.comparisons import TAILS, TEST_IMAGES_ONLY, Interval
-from kdlib.intervals.measurements import average
+from kdlib.intervals import average, best_columns
 from kdlib.intervals.verdicts import (
     HOLDS,
     NOT_DEFINED,
@@ -42,25 +39,15 @@ def d1(rows: Rows) -> Verdict:
 @study.claim("D2")
 def d2(rows: Rows) -> Verdict:
     """The larger alpha, the lower its best temperature: Spearman's correlation over resampled images and trainings."""
-    table = [measured(rows[cell], "accuracy") for cell in need(rows, _cells())]
-    means = [average(row.values()) for row in table]
-    values, replicates = np.array([mean.value for mean in means]), np.stack([mean.replicates for mean in means])
-    noise = noise_of(rows, "accuracy")
-    if noise:
-        count = replicates.shape[1]
-        spread = noise.drawn(count, "accuracy")
-        luck = [draws.normal(count, "training noise", number) / np.sqrt(len(row)) for number, row in enumerate(table)]
-        replicates += spread * np.stack(luck)
-    found = np.reshape(values, (len(ALPHAS), -1)).argmax(1)
-    best = "best T by alpha: " + ", ".join(f"{a:g}: {TEMPERATURES[i]:g}" for a, i in zip(ALPHAS, found, strict=True))
-    if len({*found}) == 1:  # a rank correlation with a constant
-        return Verdict(NOT_DEFINED, f"the best T is the same for all alpha; {best}")
-    trends = _trend(replicates)
-    kind = "test images and training" if noise else TEST_IMAGES_ONLY
-    trend = Interval(_trend(values[:, None])[0], *np.nanquantile(trends, TAILS), kind)
-    flat = np.isnan(trends).mean()
-    text = f"rank correlation {trend.estimate:+.2f} (95%: {trend.low:+.2f} to {trend.high:+.2f}; {kind}); {best}"
-    return Verdict(below(0)(trend), f"{text}; not defined in {100 * flat:.0f} % of replicates")
+    cells = need(rows, _cells())
+    accuracies = np.reshape([measured(rows[cell], "accuracy") for cell in cells], (len(ALPHAS), -1))
+    means = [[average(cell.values()).value for cell in row] for row in accuracies]
+    best = [f"{a:g}: {TEMPERATURES[i]:g}" for a, i in zip(ALPHAS, np.argmax(means, axis=1), strict=True)]
+    trend, by_alpha = best_columns(accuracies, noise_of(rows, "accuracy")), f"best T by alpha: {', '.join(best)}"
+    if np.isnan(trend.estimate):  # a rank correlation with a constant
+        return Verdict(NOT_DEFINED, f"the best T is the same for all alpha; {by_alpha}")
+    ends = f"rank correlation {trend.estimate:+.2f} (95%: {trend.low:+.2f} to {trend.high:+.2f}; {trend.kind})"
+    return Verdict(below(0)(trend), f"{ends}; {by_alpha}")
 
 
 @study.claim("D3")
@@ -87,12 +74,3 @@ def d4(rows: Rows) -> Verdict:
 
 def _cells() -> list[Row]:
     return [Row("cell", alpha, temperature) for alpha in ALPHAS for temperature in TEMPERATURES]
-
-
-def _trend(accuracies: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of alpha and its best temperature, for each column of (45, n); NaN where all are equal."""
-    best = accuracies.reshape(len(ALPHAS), len(TEMPERATURES), -1).argmax(1)
-    ranks = stats.rankdata(best, axis=0) - (len(ALPHAS) + 1) / 2
-    alphas = np.arange(len(ALPHAS)) - (len(ALPHAS) - 1) / 2
-    scale = np.sqrt((ranks**2).sum(0) * (alphas**2).sum())
-    return np.divide(alphas @ ranks, scale, out=np.full(len(scale), np.nan), where=scale > 0)
