@@ -16,7 +16,7 @@ FIGURES = [TRAINED, REMOVED, RAW, RAW_REMOVED, BALANCED, TAILED]
 DIGITS = {"runs": 0} | {figure: 1 if "%" in figure else 3 for figure in FIGURES}  # of `tables.table`
 
 _OWN = ("cross_entropy", "balanced_softmax")  # what differs between them is the prior
-_ROLES = ("teacher", "baseline", "ablation", "student")
+_BESIDE = ("teacher", "baseline", "ablation")
 
 
 def free_baselines(results: Results) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def finding(lines: pd.DataFrame) -> str:
 
 def _networks(data: str, imbalance_factor: float) -> list[Row]:
     students = [Row("student", data, imbalance_factor, "kd", own, own) for own in _OWN]
-    beside = [getattr(row, role) for role in _ROLES[:-1] for row in students]
+    beside = [getattr(row, role) for role in _BESIDE for row in students]
     return beside + students
 
 
