@@ -36,7 +36,8 @@ def model(run: Run | str, store: Store | None = None) -> torch.nn.Module:
 def logits(
     run: Run | str, moment: str = "last", split: str = "test", store: Store | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (N, K), float32, and labels (N,) of a split ("test" or "held_out") at a moment ("last" or "best")."""
+    """Logits (N, K), float32, and labels (N,) of a split ("test" or "held_out") at a moment ("last" or "best"). Where a
+    store has none, its weights give those of the last moment anew."""
     store = store or Store()
     run = _run(run, store)
     found = all_logits(run, store)

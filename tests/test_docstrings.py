@@ -8,9 +8,13 @@ import pytest
 import torch
 
 from kdlib import data, lazy, losses, metrics, models
+from kdlib.metrics import prior
 
 DOORS = {losses: losses.__all__, metrics: metrics.__all__}
-NAMES = [(room, name) for room, names in DOORS.items() for name in names] + [(metrics.scores, "third_accuracies")]
+NAMES = [(room, name) for room, names in DOORS.items() for name in names] + [
+    (metrics.scores, "third_accuracies"),
+    (prior, "without_prior"),
+]
 
 
 def ran(found, globs):

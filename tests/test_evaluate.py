@@ -9,8 +9,18 @@ import tiny
 import torch
 
 import kdlib
-from kdlib import KdlibError, draws, lookup
-from kdlib.evaluate import attempt, batch_ece, ece, evaluation_key, evaluations, thirds
+from kdlib import KdlibError, draws, lookup, metrics
+from kdlib.evaluate import (
+    HeldOut,
+    attempt,
+    batch_ece,
+    ece,
+    evaluation_key,
+    evaluations,
+    prior_removed,
+    prior_temperature,
+    thirds,
+)
 from kdlib.registry import Registry
 from kdlib.store import Store, dump
 from kdlib.store import evaluations as kept
@@ -132,6 +142,66 @@ def test_what_is_measured_is_the_runs_test_logits(trained):
     )
 
 
+# What held-out images add ---------------------------------------------------------------------------------------------
+
+
+def drawn(count, classes, seed):
+    """Logits that are calibrated, and labels."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(count, classes, generator=generator, dtype=torch.float64)
+    return logits, torch.multinomial(logits.softmax(1), 1, generator=generator).squeeze(1)
+
+
+def test_a_network_that_is_right_but_for_its_prior_is_right_without_it():
+    """What balanced images say, plus log n_c, is what a network learns of a long tail."""
+    counts = torch.tensor([400, 40, 4])
+    (test, labels), (unseen, held_out_labels) = drawn(3000, 3, seed=0), drawn(3000, 3, seed=1)
+    learned, also = test + counts.double().log(), unseen + counts.double().log()
+    found = prior_removed([learned], labels, [HeldOut(also, held_out_labels, counts)])
+    assert found["accuracy"] == (test.argmax(1) == labels).double().mean().item()
+    assert found["nll"] == pytest.approx(metrics.nll(test, labels), rel=1e-9)
+    assert found["ece"] < 2 * found["ece_floor"] < 0.2 * metrics.ece(learned.softmax(1), labels)
+    assert found["temperature"] == pytest.approx(1, abs=0.1) and found["scaled_ece"] < 2 * found["ece_floor"]
+    for number, third in enumerate(("head", "middle", "tail")):
+        right = (test.argmax(1) == labels)[labels == number].double().mean().item()
+        assert found[f"{third}_accuracy"] == pytest.approx(right)
+
+
+def test_held_out_images_of_the_training_prior_by_hand():
+    """Two of each of two classes, all said to be the first with logits (2, 0), nine training images to one: the NLL is
+    least where the softmax of 2 / T is .9, T = 2 / log 9. Balanced, no T is better than the highest."""
+    same = torch.tensor([[2.0, 0.0]], dtype=torch.float64).repeat(4, 1)
+    labels = torch.tensor([0, 0, 1, 1])
+    found = prior_temperature([same], labels, [HeldOut(same, labels, torch.tensor([90, 10]))])
+    assert found["temperature"] == pytest.approx(2 / math.log(9), rel=1e-9)
+    assert found["ece"] == pytest.approx(0.9 - 0.5) and found["nll"] == pytest.approx(-math.log(0.9 * 0.1) / 2)
+    assert found["balanced_temperature"] == 100.0
+    assert found["balanced_ece"] == pytest.approx(1 / (1 + math.exp(-0.02)) - 0.5)
+    assert found["balanced_nll"] == pytest.approx(math.log(2), abs=1e-4)
+
+
+def test_held_out_images_that_are_not_balanced_count_as_the_training_images_do():
+    """Three held-out images of the first class and one of the second: of nine to one, still."""
+    same = torch.tensor([[2.0, 0.0]], dtype=torch.float64).repeat(4, 1)
+    kept_out = HeldOut(same, torch.tensor([0, 0, 0, 1]), torch.tensor([90, 10]))
+    found = prior_temperature([same], torch.tensor([0, 0, 1, 1]), [kept_out])
+    assert found["temperature"] == pytest.approx(2 / math.log(9), rel=1e-9)
+    assert found["balanced_temperature"] == pytest.approx(2 / math.log(3), rel=1e-9)
+
+
+def test_what_is_measured_are_the_runs_own_held_out_logits(trained):
+    store, (run, _) = trained
+    record = store.record(run.key)
+    found = kdlib.evaluation("prior_temperature", run, store)
+    scaled = record["metrics"]["last"]["scaled"]
+    assert found["balanced_temperature"] == record["metrics"]["last"]["temperature"]
+    assert [found["balanced_ece"], found["balanced_nll"]] == pytest.approx([scaled["ece"], scaled["nll"]])
+    test, labels = kdlib.logits(run, store=store)
+    adjusted = test.double() - torch.tensor(record["data"]["class_counts"]).double().log()
+    accuracy = (adjusted.argmax(1) == labels).double().mean().item()
+    assert kdlib.evaluation("prior_removed", run, store)["accuracy"] == accuracy
+
+
 # Records -------------------------------------------------------------------------------------------------------------
 
 
@@ -202,6 +272,46 @@ def test_committed_records_serve_whoever_has_no_logits(copied, tmp_path):
     assert not reader.root.exists()
 
 
+@pytest.fixture
+def reader(copied, tmp_path):
+    """A store without runs, beside committed records of the two."""
+    store, runs = copied
+    store.results.mkdir()
+    for run in runs:
+        (store.results / f"{run.key}.json").write_text(dump(store.record(run.key)))
+    return Store(tmp_path / "nothing", store.results)
+
+
+def test_committed_logits_serve_whoever_has_no_runs(copied, reader):
+    store, (run, _) = copied
+    rounded = {name: a.astype("float16") for name, a in store.logits(run.key).items() if name.startswith("last")}
+    np.savez_compressed(reader.results / f"{run.key}.logits.npz", **rounded)
+    for name in ("ece", "prior_removed", "prior_temperature"):
+        there, here = (kdlib.evaluation(name, run, place) for place in (store, reader))
+        assert there == pytest.approx(here, abs=2e-3)
+        records = [kept.load(place, evaluation_key(name, [run.key])) for place in (store, reader)]
+        assert [record["logits"] for record in records] == [["float32"], ["float16"]]
+    logits, _ = kdlib.logits(run, split="held_out", store=reader)
+    assert logits.dtype == torch.float32 and logits.half().numpy().tobytes() == rounded["last_held_out"].tobytes()
+    with pytest.raises(KdlibError, match="no logits 'best_test': it has last_held_out, last_test"):
+        kdlib.logits(run, "best", store=reader)
+
+
+def test_committed_weights_serve_whoever_has_no_logits(trained, reader):
+    """The network says again what it said at the end of its training."""
+    made, (run, other) = trained
+    (reader.results / f"{run.key}.weights.pt").write_bytes(made.path(run.key, "weights.pt").read_bytes())
+    for name in ("ece", "prior_removed", "prior_temperature"):
+        assert kdlib.evaluation(name, run, reader) == pytest.approx(kdlib.evaluation(name, run, made), rel=1e-4)
+    for split in ("test", "held_out"):
+        (again, labels), (before, same) = (kdlib.logits(run, split=split, store=s) for s in (reader, made))
+        torch.testing.assert_close(again, before, rtol=1e-5, atol=1e-5)
+        assert labels.equal(same)
+    assert not reader.path(run.key, "logits.npz").exists()  # what was computed anew is no record of what was
+    with pytest.raises(KdlibError, match=f"run {other.key} no logits or weights in"):
+        kdlib.evaluation("prior_removed", other, reader)
+
+
 def test_a_record_of_other_weights_is_not_used(copied):
     """As of a run that was trained again on another machine: its key is the same, its bits are not."""
     store, (run, other) = copied
@@ -249,6 +359,9 @@ def test_mistakes_get_one_sentence(copied, trained, registered):
     ]:
         with pytest.raises(KdlibError, match=sentence):
             kdlib.evaluation(name, [run], store)
+    evaluations.register("too few", version=1, held_out=True)(lambda members, labels: {})
+    with pytest.raises(KdlibError, match="'too few' does not take .*registered with held_out=True, their HeldOut"):
+        kdlib.evaluation("too few", [run], store)
     assert not kept.keys(store)
     with pytest.raises(KdlibError, match="cannot be evaluated, since .*: leave it out"):
         kdlib.evaluation("ece", failed, trained[0])
@@ -256,6 +369,13 @@ def test_mistakes_get_one_sentence(copied, trained, registered):
     store.save_record(record | {"spec": record["spec"] | {"data": "digits"}})
     with pytest.raises(KdlibError, match="tested on digits and tiny: give runs of one data set"):
         kdlib.evaluation("agreement", [run, other], store)
+
+
+def test_without_held_out_images_there_is_nothing_to_fit(store):
+    run = tiny.run(1, held_out=0)
+    kdlib.train([run], threads=1, store=store)
+    with pytest.raises(KdlibError, match=f"Run {run.key} has no held-out images: evaluate one that has"):
+        kdlib.evaluation("prior_temperature", run, store)
 
 
 def test_the_registry_is_the_packages():

@@ -1,10 +1,12 @@
 """Temperature scaling by the properties of a minimum."""
 
+import math
+
 import pytest
 import torch
 from samples import LABELS, LOGITS, PROBS, sample
 
-from kdlib import metrics
+from kdlib import KdlibError, metrics
 
 
 @pytest.mark.parametrize("true", [0.4, 1.0, 1.7, 5.0])
@@ -40,3 +42,43 @@ def test_fit_temperature_keeps_the_predictions():
     scaled = (LOGITS / fitted).softmax(1)
     assert metrics.accuracy(scaled, LABELS) == metrics.accuracy(PROBS, LABELS)
     assert metrics.ece(scaled, LABELS) < metrics.ece(PROBS, LABELS) / 3
+
+
+def test_an_image_of_weight_2_counts_as_two_images():
+    logits, labels = sample(60, temperature=2.0)
+    weights = torch.arange(60) % 3
+    repeated = torch.arange(60).repeat_interleave(weights)
+    assert metrics.fit_temperature(logits, labels, weights) == pytest.approx(
+        metrics.fit_temperature(logits[repeated], labels[repeated]), rel=1e-9
+    )
+
+
+def test_a_weighted_temperature_by_hand():
+    """At logits (3, 0), a first class of weight 3 and a second of weight 1: the NLL is least where the softmax of
+    3 / T is 3/4, so that T = 3 / log 3; weighted alike no T is better than the highest."""
+    logits, labels = torch.tensor([[3.0, 0.0], [3.0, 0.0]]), torch.tensor([0, 1])
+    assert metrics.fit_temperature(logits, labels, torch.tensor([3.0, 1.0])) == pytest.approx(3 / math.log(3), rel=1e-9)
+    assert metrics.fit_temperature(logits, labels) == 100.0
+
+
+def test_equal_weights_change_nothing_and_their_scale_does_not_count():
+    fitted = metrics.fit_temperature(LOGITS, LABELS)
+    assert metrics.fit_temperature(LOGITS, LABELS, torch.ones(len(LABELS))) == fitted
+    weights = torch.rand(len(LABELS), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ones, thousands = (metrics.fit_temperature(LOGITS, LABELS, by * weights) for by in (1, 1000))
+    assert thousands == pytest.approx(ones, rel=1e-9) and ones != fitted
+
+
+@pytest.mark.parametrize(
+    ("weights", "sentence"),
+    [
+        ([1.0, 1.0], r"Weights have shape \(2,\): give one an image, \(3,\)"),
+        ([1.0, -1.0, 1.0], "The weights are negative, all 0 or not finite: give 0 or more"),
+        ([0.0, 0.0, 0.0], "The weights are negative, all 0"),
+        ([1.0, math.nan, 1.0], "not finite"),
+        ([1.0, math.inf, 1.0], "not finite"),
+    ],
+)
+def test_unfit_weights_get_one_sentence(weights, sentence):
+    with pytest.raises(KdlibError, match=sentence):
+        metrics.fit_temperature(LOGITS[:3], LABELS[:3], torch.tensor(weights))

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import tiny
 
@@ -29,6 +30,23 @@ def test_every_committed_teacher_has_the_weights_of_its_record():
     assert len(keys) > 10
     for key in keys:
         assert digest(load_weights(store, key)) == store.record(key)["weights"], key
+
+
+def test_committed_logits_are_those_of_their_record():
+    """As often said to be each class as the record's confusion matrix has it; float16 moves a few images that hardly
+    preferred one class to another."""
+    paths = sorted(RESULTS.glob("*.logits.npz"))
+    assert len(paths) > 10 and sum(path.stat().st_size for path in paths) < 10_000_000
+    store = Store(RESULTS / "nothing", RESULTS)
+    for path in paths:
+        key = path.name.split(".")[0]
+        record, logits = store.record(key), store.logits(key)
+        assert {str(array.dtype) for array in logits.values()} == {"float16"}, key
+        assert [len(logits[f"last_{split}"]) for split in ("held_out", "test")] == [
+            record["data"]["held_out"], record["data"]["test"]
+        ], key  # fmt: skip
+        said, confusion = logits["last_test"].argmax(1), np.array(record["confusion"])
+        assert np.abs(np.bincount(said, minlength=len(confusion)) - confusion.sum(0)).max() <= 0.002 * len(said), key
 
 
 @pytest.fixture

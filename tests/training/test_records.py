@@ -13,16 +13,15 @@ from torch import nn
 
 import kdlib
 from kdlib import KdlibError, Run, Term, metrics
-from kdlib.store import SCHEMA, tables
+from kdlib.store import SCHEMA, Store, tables
 from kdlib.training.batches import Images
 from kdlib.training.network import evaluate
+from kdlib.training.records import rebuild
 from kdlib.training.weights import digest, load_weights
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    from kdlib.store import Store
-
     return Store(tmp_path_factory.mktemp("records"), results="")
 
 
@@ -278,6 +277,18 @@ def test_an_older_record_without_logits_is_shown_with_its_gaps(record, student, 
     assert row["accuracy"] == 0.5 and math.isnan(row["ece"]) and row["status"] == "finished"
     kept.rename(logits)
     store.save_record(record)
+
+
+def test_no_record_is_made_of_committed_logits(record, student, store, tmp_path):
+    """They are rounded, and not those of the best epoch."""
+    older = {name: value for name, value in record.items() if name != "bootstrap"} | {"schema": 1}
+    (tmp_path / f"{student.key}.json").write_text(json.dumps(older))
+    rounded = {name: a.astype("float16") for name, a in store.logits(student.key).items() if name.startswith("last")}
+    np.savez_compressed(tmp_path / f"{student.key}.logits.npz", **rounded)
+    reader = Store(tmp_path / "nothing", results=tmp_path)
+    assert set(reader.logits(student.key)) == {"last_test", "last_held_out"}
+    assert rebuild(reader, student.key) == older
+    assert not reader.root.exists()
 
 
 def test_noise_floor_and_brier_parts_stand_beside_the_figures(record):
