@@ -1,9 +1,9 @@
 """How often the intervals of whole designs hold the truth: means over pairs, leads, choices, scores and trends.
 
 Here a study is simulated by its rows' figures alone. A figure is its row's true value, plus what the test images do to
-all networks and to each, what the seed does to all rows of one side and to each, and the luck of the teacher; `SIZES` are
-those measured on study A at small scale, an ECE is simulated like an accuracy. Each design makes the interval that a rule
-makes, and knows the truth that it should hold.
+all networks and to each, what the seed does to all rows of one side and to each, and the luck of the teacher; `SIZES`
+are those measured on study A at small scale. An ECE is simulated like an accuracy. Each design makes the interval that
+a rule makes, and knows the truth that it should hold.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,7 @@ class World:
         return unbiased(value, value + self.resampled + self.rng.normal(0, SIZES.own_images, REPLICATES))
 
     def row(self, true: float, seeds: np.ndarray, share: float = 0.0) -> Row:
-        """A row of one network per seed, whose luck is in part that of its side of a factor, `seeds`, in part its own."""
+        """A row of one network per seed, whose luck is in part that of its side, `seeds`, and in part its own."""
         own = self.rng.normal(0, SIZES.seed, len(seeds))
         luck = np.sqrt(share) * seeds + np.sqrt(1 - share) * own
         return {repeat: self.network(true + each) for repeat, each in enumerate(luck)}
@@ -248,9 +248,9 @@ def _seeds(number: int) -> str:
 
 
 def simulate(replications: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Counts how often each design's interval holds the truth. A row per design: `figure`, `design`, coverage in percent
-    with its own 95% interval (Clopper & Pearson 1934), percent of intervals above and below the truth, and their mean
-    width. KdlibError where a number makes no simulation."""
+    """Counts how often each design's interval holds the truth. A row per design: `figure`, `design`, coverage in
+    percent with its own 95% interval (Clopper & Pearson 1934), percent of intervals above and below the truth, and
+    their mean width. KdlibError where a number makes no simulation."""
     for name, value, least in [("replications", replications, 1), ("seed", seed, 0)]:
         if value < least:
             raise KdlibError(f"{name} is {value}: give {least} or more.")

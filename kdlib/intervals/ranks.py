@@ -40,7 +40,8 @@ def rank_correlation(
 
 def best_columns(table: Sequence[Sequence[Row]], noise: TrainingNoise | None = None) -> Interval:
     """Spearman's correlation of a row's place in the table and the place of its best column, more being better, over
-    resampled images and, with the `noise` of a training, trainings. NaN where the best column is the same everywhere."""
+    resampled images and, with the `noise` of a training, trainings. NaN where the best column is the same
+    everywhere."""
     means = [[average(cell.values()) for cell in row] for row in table]
     values = np.array([[[mean.value] for mean in row] for row in means])
     replicates = np.array([[mean.replicates for mean in row] for row in means])

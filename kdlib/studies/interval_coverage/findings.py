@@ -3,6 +3,7 @@
 import pandas as pd
 
 from kdlib.studies.interval_coverage.stored import GOOD, OURS
+from kdlib.studies.sentences import listing
 from kdlib.words import count
 
 _ON = ["runs", "networks", "metric"]  # what a case is
@@ -33,6 +34,19 @@ def of_ours(measured: pd.DataFrame) -> str:
         most = _at(ours.loc[coverage.idxmax()])
         said.append(f"More often, so wider than need be: {counts['too high']}, the most in {most}.")
     return " ".join(said)
+
+
+def of_designs(measured: pd.DataFrame) -> str:
+    """How many designs' intervals hold the truth as often as they should, and those that do not."""
+    low = measured[measured["verdict"] == "too low"]
+    counts = measured["verdict"].value_counts()
+    said = [
+        f"{counts.get('within', 0)} of {len(measured)} designs' intervals hold the truth in {_good()} of simulated "
+        f"studies, {counts.get('too high', 0)} more often."
+    ]
+    rows = zip(low["coverage %"], low["figure"], low["design"], strict=True)
+    missed = [f"{percent:.1f} % ({figure}, {design})" for percent, figure, design in rows]
+    return " ".join([*said, f"Less often: {listing(missed)}."])
 
 
 def of_rivals(measured: pd.DataFrame) -> str:

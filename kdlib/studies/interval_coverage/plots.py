@@ -41,9 +41,8 @@ def rules(measured: pd.DataFrame) -> Figure:
 
 def designs(measured: pd.DataFrame) -> Figure:
     """The intervals of what is computed from many rows, coloured by their verdict: a panel per `figure`, a line per
-    design and metric. `measured` has columns design, figure, metric, "coverage %", "from %", "to %" and verdict."""
-    lines = measured.assign(line=measured["metric"] + ", " + measured["design"])
-    drawn = _panels(lines, "figure", "verdict", VERDICTS)
+    design. `measured` has columns design, figure, "coverage %", "from %", "to %" and verdict."""
+    drawn = _panels(measured.assign(line=measured["design"]), "figure", "verdict", VERDICTS)
     drawn.axes[-1].set_xlabel("simulated studies whose interval holds the truth (%)")
     return drawn
 

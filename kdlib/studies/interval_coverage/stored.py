@@ -1,11 +1,12 @@
-"""The simulation, kept: it takes ten minutes at full size, and a report reads what was stored."""
+"""The simulations, kept: they take half an hour at full size, and a report reads what was stored."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 
-from kdlib.intervals import coverage
+from kdlib.intervals import coverage, designs
 from kdlib.store import Store, write_atomically
 from kdlib.store.provenance import provenance
 
@@ -21,26 +22,31 @@ def measurement(replications: int, images: int, seed: int) -> pd.DataFrame:
     Columns are those of `coverage.simulate`, but in place of `case`: `runs`, how many a row has; `networks`, named by
     their true ECE; and `verdict`. Then replications, images, seed, date and revision of what was simulated.
     """
-    return for_reading(pd.read_csv(_kept(replications=replications, images=images, seed=seed)))
+    name = f"coverage_{replications}x{images}_seed{seed}_v{coverage.VERSION}.csv"
+    facts = {"replications": replications, "images": images, "seed": seed}
+    return for_reading(pd.read_csv(_kept(name, coverage.simulate, facts)))
 
 
-def _kept(**facts: int) -> Path:
-    """The file of these facts and of the simulation's version; made where there is none."""
-    store, name = Store(), "coverage_{replications}x{images}_seed{seed}_v{version}.csv"
-    name = name.format(**facts, version=coverage.VERSION)
+def of_designs(replications: int, seed: int) -> pd.DataFrame:
+    """A line per design, stored likewise: about a second per replication. Columns are those of `designs.simulate`, and
+    `verdict`; then replications, seed, date and revision."""
+    name = f"designs_{replications}_seed{seed}_v{designs.VERSION}.csv"
+    table = pd.read_csv(_kept(name, designs.simulate, {"replications": replications, "seed": seed}))
+    return table.assign(verdict=table["coverage %"].map(verdict))
+
+
+def _kept(name: str, simulate: Callable[..., pd.DataFrame], facts: dict[str, int]) -> Path:
+    """The file of a simulation of these facts; made where there is none."""
+    store = Store()
     for folder in filter(None, (store.root, store.results)):
         if (folder / name).exists():
             return folder / name
     store.check_writable()  # before ten minutes of work
-    _simulate(store.root / name, facts)
-    return store.root / name
-
-
-def _simulate(path: Path, facts: dict[str, int]) -> None:
-    table = coverage.simulate(**facts)
     date = datetime.now().astimezone().isoformat(timespec="seconds")
-    text = table.assign(**facts, date=date, revision=provenance()["git"]).to_csv(index=False, float_format="%.6g")
-    write_atomically(path, lambda file: file.write(text.encode()))
+    table = simulate(**facts).assign(**facts, date=date, revision=provenance()["git"])
+    text = table.to_csv(index=False, float_format="%.6g")
+    write_atomically(store.root / name, lambda file: file.write(text.encode()))
+    return store.root / name
 
 
 def for_reading(table: pd.DataFrame) -> pd.DataFrame:
