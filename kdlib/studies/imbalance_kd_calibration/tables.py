@@ -11,6 +11,7 @@ from kdlib.studies.imbalance_kd_calibration.rows import METHOD, OBJECTIVES, name
 
 _HEADINGS = {
     METHOD: "method", "teacher_objective": "teacher", "student_objective": "student", "imbalance_factor": "IF",
+    "repeats": "seeds",
     "ece": "ECE", "scaled_ece": "ECE scaled", "nll": "NLL", "scaled_nll": "NLL scaled",
     "brier": "Brier", "scaled_brier": "Brier scaled", "harmonic_score": "score", "harmonic_mean": "plain mean",
     "published %": "published: accuracy %", "accuracy_std": "published: ± sd", "published gain": "published: gain",
@@ -19,14 +20,15 @@ _HEADINGS = {
     "our ECE": "ours: ECE", "our ECE scaled": "ours: scaled", "our score": "ours: score",
 }  # fmt: skip
 SCALED = "Scaled: after one temperature, fitted on balanced held-out images."
+AT_FLOOR = "Grey: an ECE that a calibrated network could have."
 _MEASURES = ["accuracy %", "ece", "scaled_ece", "nll", "scaled_nll", "brier", "scaled_brier"]
 _CHOICES = [METHOD, "teacher_objective", "student_objective", "mixup"]
 _DIGITS = {
-    **dict.fromkeys(["IF", "runs", "measured", "seconds"], 0),
+    **dict.fromkeys(["IF", "runs", "measured", "seconds", "seeds"], 0),
     **dict.fromkeys(GAPS, 1),
     **{f"accuracy %: {own}": 1 for own in OBJECTIVES.values()},
     **{f"ECE: {own}": 3 for own in OBJECTIVES.values()},
-    **dict.fromkeys(["NLL", "NLL scaled", "Brier", "Brier scaled", "score", "low", "high", "plain mean"], 3),
+    **dict.fromkeys(["NLL", "NLL scaled", "Brier", "Brier scaled", "score", "low", "high", "plain mean", "weight"], 3),
     **dict.fromkeys(["ECE", "ECE scaled", "ECE: estimate", "ECE: low", "ECE: high"], 4),
     **dict.fromkeys(
         ["published: ECE", "published: ECE ± sd", "ours: ECE", "ours: scaled", "published: score", "ours: score"], 4
@@ -38,10 +40,15 @@ def table(
     frame: pd.DataFrame, note: str, digits: Mapping[str, int] | None = None, group: str | None = "panel"
 ) -> GT | None:
     """As `plots.table`; None where the frame has no line, and a notebook then shows nothing. The note of a table that
-    has scaled figures also says what they are."""
-    shown = frame.rename(columns=_HEADINGS)
-    note = f"{note} {SCALED}" if any("scaled" in heading for heading in shown) else note
-    return plots.table(shown, note=note, digits=_DIGITS | dict(digits or {}), group=group) if len(frame) else None
+    has scaled figures also says what they are. Where the frame has the column `ece_floor_95`, an ECE that a calibrated
+    network could have is grey."""
+    if frame.empty:
+        return None
+    at_floor = frame["ece"] <= frame["ece_floor_95"] if "ece_floor_95" in frame else None
+    shown = frame.drop(columns="ece_floor_95", errors="ignore").rename(columns=_HEADINGS)
+    notes = [note] + [SCALED] * any("scaled" in heading for heading in shown) + [AT_FLOOR] * (at_floor is not None)
+    greyed = {} if at_floor is None else {"ECE": at_floor}
+    return plots.table(shown, " ".join(notes), _DIGITS | dict(digits or {}), group, greyed)
 
 
 def by_both_objectives(means: pd.DataFrame) -> pd.DataFrame:
@@ -63,7 +70,7 @@ def by_own_objective(means: pd.DataFrame) -> pd.DataFrame:
 def first_by_score(best: pd.DataFrame) -> pd.DataFrame:
     """The columns that are shown of `scores.best`."""
     scores = ["harmonic_score", "low", "high", "harmonic_mean"]
-    return best[["panel", *_CHOICES, "accuracy %", "ece", "scaled_ece", *scores]]
+    return best[["panel", *_CHOICES, "accuracy %", "ece", "ece_floor_95", "scaled_ece", *scores]]
 
 
 def beside_published(comparison: pd.DataFrame) -> pd.DataFrame:

@@ -89,13 +89,13 @@ def _differences(
 def rows(results: Results) -> pd.DataFrame:
     """A line per tuned row, in words, with its setting and the means over its seeds."""
     means = results.means.set_index("row")
-    columns = {"accuracy %": "accuracy %", "ece": "ece", "scaled_ece": "scaled_ece", "repeats": "seeds"}
+    figures = ["accuracy %", "ece", "ece_floor_95", "scaled_ece", "repeats"]
     lines = [
         {"panel": row.panel, "method": row.word, "weight": 1 / row.divisor, "step size": row.lr}
-        | means.loc[row, list(columns)].rename(columns).to_dict()
+        | means.loc[row, figures].to_dict()
         for row in results.of("tuned")
     ]
-    return pd.DataFrame(lines, columns=["panel", "method", "weight", "step size", *columns.values()])
+    return pd.DataFrame(lines, columns=["panel", "method", "weight", "step size", *figures])
 
 
 def verdict(gains: pd.DataFrame, results: Results) -> str:
