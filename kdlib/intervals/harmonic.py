@@ -32,7 +32,7 @@ class Scores:
 def scores(table: Mapping[Hashable, Mapping[str, Row]], noises: Mapping[str, TrainingNoise | None]) -> Scores:
     """The score of each row of a table; `table` and `noises` hold "accuracy" and "ece" of each row and of the study.
 
-    128 rows with 500 replicates take 50 ms. Where a noise is None, the replicates are of test images only.
+    128 rows with 500 replicates take 40 ms. Where a noise is None, the replicates are of test images only.
     """
     if not table:
         return Scores({}, TEST_IMAGES_ONLY)
@@ -92,8 +92,7 @@ def _samples(
 
 def _each_sample(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], luck: int) -> np.ndarray:
     """The harmonic scores of all rows, sample by sample: (rows, samples); without the luck of training at `luck` 0."""
-    samples = zip(*((values + luck * drawn).T for values, drawn in columns.values()), strict=True)
-    return np.stack([harmonic_score(accuracy, ece).numpy() for accuracy, ece in samples], axis=1)
+    return harmonic_score(*(values + luck * drawn for values, drawn in columns.values())).numpy()
 
 
 def _noise_of_a_score(

@@ -81,7 +81,8 @@ def harmonic_score(accuracies: Tensor, eces: Tensor) -> Tensor:
     2 a (1 - e) / (a + 1 - e) of each row, with a and e the table's accuracies and ECEs, min-max scaled.
 
     1 is the best row in both, 0 the worst in either. A column without spread is scaled to 0, as scikit-learn does. The
-    two are fractions, (R,) both. Raises KdlibError where their numbers differ, or one was not measured.
+    two are fractions, (R,) both, or (R, N) of N tables. Raises KdlibError where their numbers differ, or one was not
+    measured.
 
     >>> harmonic_score(torch.tensor([0.6, 0.7, 0.8]), torch.tensor([0.1, 0.05, 0.2]))
     tensor([0.0000, 0.6667, 0.0000], dtype=torch.float64)
@@ -137,7 +138,7 @@ def _isotonic(forecast: Tensor, outcome: Tensor) -> Tensor:
 
 
 def _min_max(column: Tensor) -> Tensor:
-    if column.ndim != 1 or not len(column) or column.isnan().any():
+    if column.ndim not in (1, 2) or not len(column) or column.isnan().any():
         raise KdlibError("A score needs a measured accuracy and ECE in every row, (R,): leave out those without.")
-    spread = column.max() - column.min()
-    return (column - column.min()) / torch.where(spread > 0, spread, 1.0)
+    lowest, spread = column.amin(0), column.amax(0) - column.amin(0)
+    return (column - lowest) / torch.where(spread > 0, spread, 1.0)
