@@ -111,5 +111,14 @@ def verdict(gains: pd.DataFrame, results: Results) -> str:
     return f"{sentence('; '.join(said))} Accuracy in points, {count(min(seeds), 'seed')} each, one teacher."
 
 
+def headline(gains: pd.DataFrame) -> dict[str, str]:
+    """What the index of reports says of the tuned rows."""
+    against = gains[(gains["metric"] == "accuracy") & gains["factor"].str.endswith("baseline")]
+    return {
+        f"{panel}: tuned, points over the tuned baseline": _told(lines)
+        for panel, lines in against.groupby("panel", sort=False)
+    }
+
+
 def _told(lines: pd.DataFrame) -> str:
     return ", ".join(f"{r.label} {r.estimate:+.1f} ({r.low:+.1f} to {r.high:+.1f})" for r in lines.itertuples())
