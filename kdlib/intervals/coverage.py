@@ -107,9 +107,8 @@ def all_cases() -> list[Case]:
 def simulate(
     replications: int = 1000, seed: int = 0, images: int = 10_000, cases: Iterable[Case] | None = None
 ) -> pd.DataFrame:
-    """Draws test sets and counts how often each case's interval holds the truth. A row per case: coverage in percent
-    with its own 95% interval (Clopper & Pearson 1934), percent of intervals above and below the truth, and their mean
-    width. KdlibError where a number makes no test set."""
+    """Draws test sets and counts how often each case's interval holds the truth. A row per case: `case`, `metric`,
+    `true value`, `estimator`, and what is `counted`. KdlibError where a number makes no test set."""
     for name, value, least in [("replications", replications, 1), ("images", images, 1), ("seed", seed, 0)]:
         if value < least:
             raise KdlibError(f"{name} is {value}: give {least} or more.")
@@ -164,15 +163,18 @@ def _measured(logits: list[Tensor], labels: Tensor) -> list[dict[str, Measuremen
 
 
 def _result(case: Case, truth: float, intervals: list[Interval]) -> dict:
+    what = {"case": case.name, "metric": case.metric, "true value": round(truth, 6), "estimator": case.estimator}
+    return what | counted(intervals, truth)
+
+
+def counted(intervals: list[Interval], truth: float | np.ndarray) -> dict[str, float]:
+    """How often intervals hold the truth, which may be another for each: coverage in percent with its own 95% interval
+    (Clopper & Pearson 1934), percent of intervals above and below the truth, and their mean width."""
     low, high = np.array([(found.low, found.high) for found in intervals]).T
     count = len(intervals)
     above, below = int((low > truth + 1e-12).sum()), int((high < truth - 1e-12).sum())
     sure = stats.binomtest(count - above - below, count).proportion_ci(0.95)
     return {
-        "case": case.name,
-        "metric": case.metric,
-        "true value": round(truth, 6),
-        "estimator": case.estimator,
         "coverage %": 100 * (count - above - below) / count,
         "from %": 100 * sure.low,
         "to %": 100 * sure.high,

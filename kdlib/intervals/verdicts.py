@@ -86,10 +86,12 @@ class Choice:
 
 
 def choose(rows: Rows, table: Iterable[Hashable]) -> Choice:
-    """The row of the table that is best on held-out images, over the repeats that all of them have."""
+    """The row of the table that is best on held-out images, over the repeats that all of them have: all repeats where
+    they have none in common."""
     table = list(table)
-    seen = set.intersection(*({*rows[row]} for row in table))
-    best = max(table, key=lambda row: held_out_accuracy({repeat: rows[row][repeat] for repeat in seen}))
+    repeats = [{*rows[row]} for row in table]
+    seen = set.intersection(*repeats) or set.union(*repeats)
+    best = max(table, key=lambda row: held_out_accuracy({r: rows[row][r] for r in rows[row].keys() & seen}))
     unseen = {repeat: record for repeat, record in rows[best].items() if repeat not in seen}
     return Choice(best, rows | {best: unseen}, len(unseen)) if len(unseen) > 2 else Choice(best, dict(rows), 0)
 

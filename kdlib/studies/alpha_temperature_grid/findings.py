@@ -10,7 +10,8 @@ from kdlib.words import count
 
 
 def best_cell(results: Results) -> Row | None:
-    """The cell that is best on held-out images, by the mean over its seeds; None where no cell is measured."""
+    """The cell that is best on held-out images, by the mean over the seeds that all cells have; None where no
+    cell is measured."""
     cells = results.of("cell")
     return held_out_best(results, cells) if cells else None
 

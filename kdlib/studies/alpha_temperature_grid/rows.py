@@ -21,6 +21,8 @@ class Row:
     def __post_init__(self):
         if self.alpha is not None and not 0 <= self.alpha <= 1:
             raise KdlibError(f"alpha is {self.alpha:g}: give a weight from 0, labels alone, to 1, the teacher alone.")
+        if self.alpha == 1 and self.role.startswith("ablation"):
+            raise KdlibError("alpha is 1: without the teacher no term is left; give an ablation a weight below 1.")
 
     def __str__(self) -> str:
         """cell α 0.5, T 10"""
