@@ -19,11 +19,7 @@ def lead(table: Mapping[Hashable, Measurement], name: Hashable, kind: str) -> In
     the differences' own; it is behind if any is better, so the upper ends hold for all differences at once.
     KdlibError where the table lacks the row, or has no other.
     """
-    if name not in table:
-        raise KdlibError(f"Row '{name}' is not among the {len(table)} of its table: give one that was measured.")
-    if len(table) < 2:
-        raise KdlibError(f"Row '{name}' stands alone in its table: give at least one other to be ahead of.")
-    differences = [table[name] - measured for other, measured in table.items() if other != name]
+    differences = [table[name] - measured for measured in _others(table, name)]
     ahead = np.array([one.value for one in differences])
     deviations = np.stack([one.deviations for one in differences])
     errors = deviations.std(axis=1, ddof=1, keepdims=True)
@@ -34,8 +30,18 @@ def lead(table: Mapping[Hashable, Measurement], name: Hashable, kind: str) -> In
 
 
 def standing(table: Mapping[Hashable, Measurement], name: Hashable) -> tuple[int, int, int]:
-    """The row's place in its table, 1 being the best; in how many replicates it is the first; and of how many."""
-    others = [measured for other, measured in table.items() if other != name]
+    """The row's place in its table, 1 being the best; in how many replicates it is the first; and of how many.
+    KdlibError as for `lead`."""
+    others = _others(table, name)
     best = np.max([measured.replicates for measured in others], axis=0)
     place = 1 + sum(measured.value > table[name].value for measured in others)
     return place, int((table[name].replicates > best).sum()), len(best)
+
+
+def _others(table: Mapping[Hashable, Measurement], name: Hashable) -> list[Measurement]:
+    """All rows but this one."""
+    if name not in table:
+        raise KdlibError(f"Row '{name}' is not among the {len(table)} of its table: give one that was measured.")
+    if len(table) < 2:
+        raise KdlibError(f"Row '{name}' stands alone in its table: give at least one other to be ahead of.")
+    return [measured for other, measured in table.items() if other != name]

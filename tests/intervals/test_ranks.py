@@ -1,9 +1,16 @@
 """Whether two figures put rows in the same order."""
 
+import math
+
 import numpy as np
 import pytest
+from scipy import stats
 
-from kdlib.intervals.ranks import rank_correlation
+from kdlib import draws
+from kdlib.intervals.comparisons import TEST_IMAGES_ONLY
+from kdlib.intervals.measurements import unbiased
+from kdlib.intervals.noise import TrainingNoise
+from kdlib.intervals.ranks import best_columns, rank_correlation
 from kdlib.registry import KdlibError
 
 
@@ -42,3 +49,73 @@ def test_levels_may_be_anything_that_can_be_told_apart():
     found = rank_correlation([1, 2, 3, 4, 5, 6], [2, 1, 4, 3, 6, 5], [by_name, by_flag])
     assert -1 <= found.low <= found.estimate <= found.high <= 1
     assert found == rank_correlation([1, 2, 3, 4, 5, 6], [2, 1, 4, 3, 6, 5], [by_name, by_flag])
+
+
+NOISE = TrainingNoise(observed=0.02**2, images=0.01**2, degrees_of_freedom=4, rows=2)
+
+
+def table_of(values, repeats=1, spread=0.01, seed=0):
+    """Rows of cells of so many repeats, each with test images of its own."""
+    rng = np.random.default_rng(seed)
+    return [
+        [{r: unbiased(value, value + rng.normal(0, spread, 500)) for r in range(repeats)} for value in row]
+        for row in values
+    ]
+
+
+def peaked(best, columns=5, height=0.02):
+    """Accuracies whose best columns are these."""
+    return 0.5 + height * (np.arange(columns) == np.array(best)[:, None])
+
+
+def spearman(best):
+    """Of a table's rows and their best columns, 0 being the first."""
+    return stats.spearmanr(range(len(best)), best).statistic if len(set(best)) > 1 else math.nan
+
+
+def slow_luck(noise, shape):
+    """What training does to each cell (rows, columns, 500) that ran once, from the same uniform draws."""
+    known_by = stats.norm.ppf(
+        draws.uniform(noise.degrees_of_freedom * 500, "variance of training noise", "best columns")
+    )
+    chi_square = (known_by.reshape(noise.degrees_of_freedom, 500) ** 2).sum(0)
+    variance = (noise.observed * noise.degrees_of_freedom / chi_square - noise.images).clip(0)
+    return stats.norm.ppf(draws.uniform(math.prod(shape), "best columns")).reshape(shape) * np.sqrt(variance)
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+@pytest.mark.parametrize("noise", [None, NOISE], ids=["images", "training"])
+def test_best_columns_by_a_slow_recomputation(noise, repeats):
+    table = table_of(peaked([4, 2, 3, 0]), repeats)
+    luck = slow_luck(noise, (4, 5, 500)) if noise else np.zeros((4, 5, 500))
+    trends = []
+    for replicate in range(500):
+        best = []
+        for row, lucky in zip(table, luck, strict=True):
+            resampled = [np.mean([one.replicates[replicate] for one in cell.values()]) for cell in row]
+            best.append(int(np.argmax(resampled + lucky[:, replicate] / math.sqrt(repeats))))
+        trends.append(spearman(best))
+    found = best_columns(table, noise)
+    assert found.estimate == pytest.approx(-0.8)  # of (4, 2, 3, 0) and 1 to 4: 1 - 6 * 18 / 60
+    assert (found.low, found.high) == pytest.approx(tuple(np.nanquantile(trends, [0.025, 0.975])))
+
+
+def test_best_columns_fall_rise_and_tie():
+    assert [best_columns(table_of(peaked(best), spread=0)).estimate for best in ([3, 2, 1, 0], [0, 1, 2, 4])] == [-1, 1]
+    tied = best_columns(table_of(peaked([3, 3, 1, 0]), spread=0))  # ranks 3.5, 3.5, 2, 1
+    assert tied.estimate == pytest.approx(-4.5 / math.sqrt(4.5 * 5))
+    assert (tied.low, tied.high) == pytest.approx((tied.estimate, tied.estimate))  # no noise, no width
+
+
+@pytest.mark.parametrize("noise", [None, NOISE], ids=["images", "training"])
+def test_one_best_column_has_no_order(noise):
+    found = best_columns(table_of(peaked([2, 2, 2, 2])), noise)
+    assert np.isnan([found.estimate, found.low, found.high]).all()
+
+
+def test_best_columns_decide_nothing_without_training_noise():
+    table = table_of(peaked([3, 2, 1, 0], height=0.05))
+    of_images, of_training = best_columns(table), best_columns(table, NOISE)
+    assert of_images.kind == TEST_IMAGES_ONLY and not of_images.decides
+    assert of_training.decides and of_training.high > of_images.high
+    assert best_columns(table_of(peaked([3, 2, 1, 0], height=0.05), repeats=9), NOISE).high < of_training.high
