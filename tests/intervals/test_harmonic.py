@@ -97,3 +97,76 @@ def test_what_a_row_is_called_moves_no_figure():
     for name in rows:
         assert harmonic.interval(named, Named(*name)) == harmonic.interval(plain, name)
     assert len({tuple(score.replicates) for score in plain.of.values()}) == 3
+
+
+NOISES = {"accuracy": TrainingNoise(0.02**2, 0.01**2, 8, 5), "ece": TrainingNoise(0.01**2, 0.005**2, 4, 3)}
+
+
+def repeated_table(repeats):
+    """Six rows that ran so often; the first once more."""
+    rng = np.random.default_rng(4)
+    values = {
+        "a": (0.5, 0.30),
+        "b": (0.62, 0.22),
+        "c": (0.6, 0.25),
+        "d": (0.7, 0.1),
+        "e": (0.66, 0.21),
+        "f": (0.8, 0.12),
+    }
+    return {
+        name: {
+            metric: {r: measured(value, value + rng.normal(0, 0.01, 500)) for r in range(repeats + (name == "a"))}
+            for metric, value in zip(NOISES, figures, strict=True)
+        }
+        for name, figures in values.items()
+    }
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_the_noise_of_a_score_is_what_the_luck_of_one_training_does_to_it(repeats):
+    """By a slow recomputation: the table's scores with the rows' luck, less those without."""
+    table = repeated_table(repeats)
+    with_luck, without = [[], []], [[], []]
+    for at, (metric, noise) in enumerate(NOISES.items()):
+        known_by = draws.normal(noise.degrees_of_freedom * 500, "variance of training noise", metric)
+        chi_square = (known_by.reshape(-1, 500) ** 2).sum(0)
+        variance = (noise.observed * noise.degrees_of_freedom / chi_square - noise.images).clip(0)
+        for name, row in table.items():
+            resampled = np.mean([one.replicates for one in row[metric].values()], axis=0)
+            value = np.mean([one.value for one in row[metric].values()]) + resampled - resampled.mean()
+            luck = draws.normal(500, "training noise", metric, name) * np.sqrt(variance / len(row[metric]))
+            without[at].append(value)
+            with_luck[at].append(value + luck)
+    effects = np.array(
+        [
+            harmonic_score(*(np.array(column)[:, k] for column in with_luck)).numpy()
+            - harmonic_score(*(np.array(column)[:, k] for column in without)).numpy()
+            for k in range(500)
+        ]
+    )
+    of_one_training = np.mean([effects[:, i].var() * (repeats + (i == 0)) for i in range(6)])
+    found = harmonic.scores(table, NOISES)
+    assert found.noise.variance == pytest.approx(of_one_training, rel=0.005)
+    assert (found.noise.degrees_of_freedom, found.noise.rows) == (4, 3)  # of the noise that is known worse
+    assert found.repeats == repeats  # that all have
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_a_mean_difference_of_scores_carries_the_noise_of_one_pair(repeats):
+    scores = harmonic.scores(repeated_table(repeats), NOISES)
+    pairs = [("b", "a"), ("d", "c"), ("f", "e")]
+    found = harmonic.mean_difference(scores, pairs)
+    differences = [scores.of[one] - scores.of[other] for one, other in pairs]
+    observed = np.var([one.value for one in differences], ddof=1)
+    in_replicates = np.stack([one.deviations for one in differences])
+    of_pairs = max(observed - in_replicates.var(axis=0, ddof=1).mean(), 0)
+    of_a_seed = 2 * scores.noise.variance / repeats
+    variance = in_replicates.mean(0).var(ddof=1) + of_pairs / 3 + of_a_seed
+    freedom = variance**2 / ((observed / 3) ** 2 / 2 + (2 * scores.noise.observed / repeats) ** 2 / 4)
+    half = stats.t.ppf(0.975, max(freedom, 1)) * math.sqrt(variance)
+    assert found.estimate == pytest.approx(np.mean([one.value for one in differences]))
+    assert found.half_width == pytest.approx(half)
+
+
+def test_an_empty_table_has_no_scores():
+    assert harmonic.scores({}, NOISES).of == {}

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from kdlib.intervals import coverage
+from kdlib.intervals import coverage, designs
 from kdlib.intervals.rivals import ESTIMATORS
 from kdlib.registry import KdlibError
 from kdlib.store import Store, repository
@@ -120,17 +120,56 @@ def test_dots_stand_at_their_coverage_and_at_the_left_end_below_the_axis(measure
     assert [list(line.get_xdata()) for line in axis.lines if line.get_marker() == "v"] == [[80]]
 
 
-def test_designs_stand_under_the_figure_that_their_intervals_are_of():
-    lines = [("lead", "5 seeds", "accuracy", 96.0), ("mean", "4 groups", "ECE", 88.0), ("mean", "5 seeds", "ECE", 99.0)]
-    rows = pd.DataFrame(lines, columns=["figure", "design", "metric", "coverage %"])
+@pytest.fixture
+def of_designs():
+    lines = [("lead", "5 seeds", 96.0), ("mean", "4 groups", 88.0), ("mean", "5 seeds", 99.0)]
+    rows = pd.DataFrame(lines, columns=["figure", "design", "coverage %"])
     ends = {"from %": rows["coverage %"] - 1, "to %": rows["coverage %"] + 0.5}
-    lead, mean = plots.designs(rows.assign(**ends, verdict=rows["coverage %"].map(verdict))).axes
+    return rows.assign(**ends, verdict=rows["coverage %"].map(verdict))
+
+
+def test_designs_stand_under_the_figure_that_their_intervals_are_of(of_designs):
+    lead, mean = plots.designs(of_designs).axes
     assert [axis.get_title() for axis in (lead, mean)] == ["lead", "mean"]
-    assert [label.get_text() for label in mean.get_yticklabels()] == ["ECE, 4 groups", "ECE, 5 seeds"]
+    assert [label.get_text() for label in mean.get_yticklabels()] == ["4 groups", "5 seeds"]
     dots = {line.get_marker(): list(line.get_xdata()) for line in mean.lines if line.get_marker() in "ov^"}
     assert dots == {"o": [], "v": [88.0], "^": [99.0]}
     assert lead.patches[0].get_x() == 92 and lead.patches[0].get_width() == 6
     assert "simulated studies" in mean.get_xlabel()
+
+
+def test_designs_that_hold_the_truth_too_seldom_are_named(of_designs):
+    counted = "1 of {} designs' intervals hold the truth in 92 to 98 % of simulated studies, 1 more often."
+    assert findings.of_designs(of_designs) == f"{counted.format(3)} Less often: 88.0 % (mean, 4 groups)."
+    good = of_designs[of_designs["verdict"] != "too low"]
+    assert findings.of_designs(good) == f"{counted.format(2)} Less often: none."
+
+
+@pytest.fixture
+def few_designs(monkeypatch):
+    few = designs.all_designs()[:2]
+    monkeypatch.setattr(designs, "all_designs", lambda: few)
+    return few
+
+
+def test_simulated_designs_are_stored_and_read_again(store, few_designs, monkeypatch):
+    first = interval_coverage.of_designs(replications=2, seed=1)
+    plain = designs.simulate(2, 1)
+    assert first["design"].tolist() == [design.words for design in few_designs]
+    assert first["mean width"].tolist() == pytest.approx(plain["mean width"].tolist(), rel=1e-5)
+    assert first["verdict"].tolist() == plain["coverage %"].map(verdict).tolist()
+    assert (first["replications"] == 2).all() and (first["seed"] == 1).all()
+    monkeypatch.setattr(designs, "simulate", lambda **facts: pytest.fail("simulated again"))
+    pd.testing.assert_frame_equal(interval_coverage.of_designs(2, 1), first)
+
+
+@pytest.mark.parametrize("other", [{"replications": 1}, {"seed": 2}, {"version": 2}])
+def test_simulated_designs_of_other_parameters_are_others(store, few_designs, monkeypatch, other):
+    facts = {"replications": 2, "seed": 1}
+    interval_coverage.of_designs(**facts)
+    monkeypatch.setattr(designs, "VERSION", other.get("version", designs.VERSION))
+    interval_coverage.of_designs(**facts | {name: value for name, value in other.items() if name in facts})
+    assert len(list(store.root.glob("designs_*.csv"))) == 2
 
 
 def test_every_rule_has_a_colour():

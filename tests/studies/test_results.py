@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import tiny
+from builders import repeats
 
 import kdlib
 from kdlib import Term
 from kdlib.intervals.comparisons import Interval
 from kdlib.studies import Results
-from kdlib.studies.results import differences, held_out_best, shown
+from kdlib.studies.results import FIGURES, differences, held_out_best, shown
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,13 @@ class Row:
 
     def __str__(self):
         return f"{self.role} {self.width or ''}".strip()
+
+
+class Measured(Results):
+    """Results of rows made for the test."""
+
+    def __init__(self, rows):
+        self.rows = rows
 
 
 def sick(batch, student):
@@ -75,12 +83,21 @@ def test_failures_are_named(results):
     assert line.startswith("Failed: sick, repeat 0: the gradient of loss term sick") or "sick of results" in line
 
 
-def test_paired_differences_are_over_common_repeats(results):
-    first, second = Row("narrow", 4), Row("baseline")
-    own = [results.rows[first][r]["metrics"]["last"]["raw"]["accuracy"] for r in (0, 1)]
-    other = [results.rows[second][r]["metrics"]["last"]["raw"]["accuracy"] for r in (0, 1)]
-    assert results.paired_difference(first, second).estimate == pytest.approx(np.mean(own) - np.mean(other))
-    assert results.difference(first, second).estimate != results.paired_difference(first, second).estimate
+def accuracies(results, row, repeats):
+    return [results.rows[row][repeat]["metrics"]["last"]["raw"]["accuracy"] for repeat in repeats]
+
+
+def test_a_difference_of_rows_that_share_two_seeds_is_that_of_their_means(results):
+    found = results.difference(Row("narrow", 4), Row("baseline"))
+    own, other = accuracies(results, Row("narrow", 4), range(2)), accuracies(results, Row("baseline"), range(3))
+    assert found.estimate == pytest.approx(np.mean(own) - np.mean(other))
+    assert "noise borrowed from 2 repeated rows, 3 repeats" in found.kind
+
+
+def test_a_difference_of_rows_that_share_three_seeds_is_over_these():
+    rows = {Row("often"): repeats(0.60, 0.64, 0.62, 0.9), Row("thrice"): repeats(0.59, 0.63, 0.61)}
+    found = Measured(rows).difference(Row("often"), Row("thrice"))
+    assert found.estimate == pytest.approx(0.01) and found.kind == "test images and training: 3 repeats"
 
 
 def test_intervals_are_shown_in_percent(results):
@@ -96,12 +113,18 @@ def test_what_was_made_tells_training_from_rendering(results):
     assert made["hours"] == pytest.approx(sum(r["provenance"]["seconds"] for r in results.records) / 3600)
 
 
-def test_the_best_row_is_chosen_on_held_out_images(results):
+def test_the_best_row_is_chosen_on_held_out_images_at_the_seeds_that_all_rows_have(results):
     accuracy = {
-        row: np.mean([r["metrics"]["last"]["held_out"]["accuracy"] for r in rs.values()])
-        for row, rs in results.rows.items()
+        row: np.mean([records[repeat]["metrics"]["last"]["held_out"]["accuracy"] for repeat in (0, 1)])
+        for row, records in results.rows.items()
     }
     assert held_out_best(results, results.rows) == max(accuracy, key=accuracy.get)
+    rows = {Row("often"): repeats(0.6, 0.9, 0.9), Row("once"): repeats(0.7), Row("test"): repeats(0.9, held_out=0.5)}
+    assert held_out_best(Measured(rows), rows) == Row("once")
+
+
+def test_means_have_a_column_for_every_figure(results):
+    assert {*FIGURES} <= {*results.means} and results.means["ece_floor_95"].between(0, 1).all()
 
 
 def test_differences_are_lines_of_a_figure():
