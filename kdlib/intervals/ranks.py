@@ -41,7 +41,7 @@ def rank_correlation(
 def best_columns(table: Sequence[Sequence[Row]], noise: TrainingNoise | None = None) -> Interval:
     """Spearman's correlation of a row's place in the table and the place of its best column, more being better, over
     resampled images and, with the `noise` of a training, trainings. NaN where the best column is the same
-    everywhere."""
+    everywhere; a draw in which it is counts as 0, no order: left out, it would leave the others sure of theirs."""
     means = [[average(cell.values()) for cell in row] for row in table]
     values = np.array([[[mean.value] for mean in row] for row in means])
     replicates = np.array([[mean.replicates for mean in row] for row in means])
@@ -54,7 +54,7 @@ def best_columns(table: Sequence[Sequence[Row]], noise: TrainingNoise | None = N
     kind = "test images and training" if noise else TEST_IMAGES_ONLY
     if np.isnan(estimate):
         return Interval(estimate, np.nan, np.nan, kind)
-    return Interval(estimate, *np.nanquantile(trends, TAILS), kind)
+    return Interval(estimate, *np.quantile(np.nan_to_num(trends), TAILS), kind)
 
 
 def _trend(values: np.ndarray) -> np.ndarray:

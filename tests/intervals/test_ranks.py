@@ -97,7 +97,7 @@ def test_best_columns_by_a_slow_recomputation(noise, repeats):
         trends.append(spearman(best))
     found = best_columns(table, noise)
     assert found.estimate == pytest.approx(-0.8)  # of (4, 2, 3, 0) and 1 to 4: 1 - 6 * 18 / 60
-    assert (found.low, found.high) == pytest.approx(tuple(np.nanquantile(trends, [0.025, 0.975])))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(np.nan_to_num(trends), [0.025, 0.975])))
 
 
 def test_best_columns_fall_rise_and_tie():
@@ -111,6 +111,16 @@ def test_best_columns_fall_rise_and_tie():
 def test_one_best_column_has_no_order(noise):
     found = best_columns(table_of(peaked([2, 2, 2, 2])), noise)
     assert np.isnan([found.estimate, found.low, found.high]).all()
+
+
+def test_a_trend_that_hangs_on_one_narrow_lead_is_not_sure():
+    """Three rows are surely best in the third column, the last one in the second by a hair: in half of the draws all
+    four have one best column, which is no order."""
+    values = peaked([2, 2, 2, 1], height=0.2)
+    values[3, 2] = values[3, 1] - 1e-4
+    found = best_columns(table_of(values), NOISE)
+    assert found.estimate == pytest.approx(-math.sqrt(0.6))
+    assert found.low == found.estimate and found.high == 0
 
 
 def test_best_columns_decide_nothing_without_training_noise():

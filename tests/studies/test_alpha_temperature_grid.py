@@ -98,7 +98,8 @@ def trend(sign):
 
 def faint(a, t):
     """Peaks that fall, of a height that training noise has, too."""
-    return 0.612 + 0.005 * (trend(-1)(a, t) - 0.60)
+    own = 1e-6 * rules._cells().index(Row("cell", a, t))  # by which the test images' part is drawn
+    return 0.612 + 0.005 * (trend(-1)(a, t) - 0.60) + own
 
 
 @pytest.mark.parametrize(
