@@ -181,3 +181,53 @@ def teacher_rows(own, seed):
     images = TAIL | {"imbalance_factor": 100.0}
     taught = spec("resnet20", [term(own, 1.0)], **images) | ({"seed": seed, "data_seed": seed} if seed else {})
     return rows()[name(spec("resnet8", [term(own, 0.5), METHODS["kd"](1)], taught, **images))]
+
+
+# Sentences --------------------------------------------------------------------------------------------------------------
+
+
+def points(found, digits=1):
+    """+1.7 (+0.4 to +3.1)"""
+    estimate, low, high = (f"{value:+.{digits}f}" for value in found)
+    return f"{estimate} ({low} to {high})"
+
+
+def percent(row):
+    return f"{mean(row):.1f} %"
+
+
+@cache
+def every_pair(factor, one, other):
+    """The 32 pairs of students of one table that differ in their own label objective, in groups of one teacher."""
+    choices = [(kd, teacher, mixup) for mixup in (False, True) for kd in KD for teacher in (CE, ALS, CP, BS)]
+    pairs = [tuple(tail(factor, own, kd, teacher, mixup) for own in (one, other)) for kd, teacher, mixup in choices]
+    return mean_over_pairs(pairs, [(teacher, mixup) for _, teacher, mixup in choices])
+
+
+def evaluated(row, evaluation, figure):
+    """The mean of an evaluation over a row's records that have one."""
+    keys = {record["key"] for record in row.values()}
+    made = map(json.loads, (path.read_text() for path in (RESULTS / "evaluations").glob("*.json")))
+    values = [
+        each["values"][figure]
+        for each in made
+        if each["spec"]["evaluation"] == evaluation and not each["spec"]["params"] and each["members"][0] in keys
+    ]
+    return np.mean(values)
+
+
+def teacher(factor, own):
+    return rows()[name(spec("resnet20", [term(own, 1.0)], **TAIL, imbalance_factor=factor))]
+
+
+TUNED = {"kd": (4, 0.4), "rkd": (10, 0.8), "attention_transfer": (40, 0.8), "crd": (40, 0.2)}
+SEEDS = range(1, 6)  # which the choice did not see
+
+
+def tuned(factor, method):
+    divisor, lr = TUNED[method]
+    return tail(factor, BS, method, divisor=divisor, lr=lr)
+
+
+def against_tuned_baseline(factor, method):
+    return points(paired(tuned(factor, method), tail(factor, BS, lr=0.4), SEEDS, luck()))
