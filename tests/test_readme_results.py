@@ -5,7 +5,6 @@ between seeds, less the part that the test images make, plus the bootstrap's var
 one over the means of its groups, and carries the training noise of both sides at one seed, pooled over repeated rows.
 """
 
-import csv
 import json
 import re
 from collections import defaultdict
@@ -23,7 +22,7 @@ CE, BS, ALS, CP = "cross_entropy", "balanced_softmax", "adaptive_label_smoothing
 KD = ("kd", "crd", "rkd", "attention_transfer")
 
 
-# Records ----------------------------------------------------------------------------------------------------------------
+# Records ---
 
 
 @cache
@@ -84,7 +83,7 @@ def grid(alpha=0, temperature=None, **fields):
     return rows()[name(spec("cnn2", [labels, soft], GRID_TEACHER, **GRID | fields))]
 
 
-# Intervals --------------------------------------------------------------------------------------------------------------
+# Intervals ---
 
 
 def accuracy(record):
@@ -183,7 +182,7 @@ def teacher_rows(own, seed):
     return rows()[name(spec("resnet8", [term(own, 0.5), METHODS["kd"](1)], taught, **images))]
 
 
-# Sentences --------------------------------------------------------------------------------------------------------------
+# Sentences ---
 
 
 def points(found, digits=1):
