@@ -11,6 +11,7 @@ _HOMES = {
     "Row": "rows",
     "UNTAUGHT": "rows",
     "Variant": "rows",
+    "check_settings": "settings",
     "is_core": "rows",
     "study": "rules",  # which ties its rules to the claims
 }
