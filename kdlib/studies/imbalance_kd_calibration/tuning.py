@@ -3,14 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 
+import numpy as np
 import pandas as pd
 
 from kdlib.intervals import Interval, comparisons
-from kdlib.intervals.verdicts import measured
+from kdlib.intervals.verdicts import held_out_accuracy, measured
 from kdlib.studies.imbalance_kd_calibration.effects import known, told
 from kdlib.studies.imbalance_kd_calibration.rows import UNTAUGHT, Variant, by_panel, stacked
 from kdlib.studies.imbalance_kd_calibration.seeds import luck_of_teachers
-from kdlib.studies.results import UNITS, Results, differences, held_out_best
+from kdlib.studies.results import UNITS, Results, differences
 from kdlib.studies.sentences import listing, sentence
 from kdlib.words import count
 
@@ -34,8 +35,16 @@ def tried(results: Results) -> pd.DataFrame:
 
 
 def chosen(results: Results) -> dict[str, Variant]:
-    """Of each method, the setting that is best on held-out images."""
-    return {method: held_out_best(results, rows) for method, rows in _by_method(results).items()}
+    """Of each method, the setting that is best on held-out images, in the mean over data sets if there are several."""
+    return {method: _best(results, rows) for method, rows in _by_method(results).items()}
+
+
+def _best(results: Results, rows: Collection[Variant]) -> Variant:
+    return max(rows, key=lambda best: _on_held_out(results, [row for row in rows if row.setting == best.setting]))
+
+
+def _on_held_out(results: Results, rows: Collection[Variant]) -> float:
+    return float(np.mean([held_out_accuracy(results.rows[row]) for row in rows]))
 
 
 def choice(results: Results, tuned: Mapping[str, Sequence[float]]) -> str:
