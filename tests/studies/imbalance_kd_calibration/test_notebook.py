@@ -71,7 +71,7 @@ def test_an_empty_list_leaves_its_part_out(parameters, left):
     [
         ({"data_sets": []}, "No run is declared: give a data set and an imbalance factor"),
         ({"imbalance_factors": []}, "No run is declared"),
-        ({"objectives": [], "plain_repeats": 0}, "No run is declared"),
+        ({"objectives": [], "repeats": 0, "plain_repeats": 0, "core_repeats": 0}, "No run is declared"),
         ({"methods": ["fitnet"]}, "Unknown method 'fitnet'"),
         ({"objectives": ["focal"]}, "Unknown objective 'focal'"),
         ({"tried": {"fitnet": {1: [0.1]}}}, "Unknown method 'fitnet'.*Known: kd, .*, baseline, ablation"),
@@ -93,7 +93,7 @@ def test_what_is_out_of_range_is_said_before_anything_is_trained(parameters, sai
         declared(**parameters)
 
 
-# Rows over seeds, and beside the table ---------------------------------------------------------------------------------
+# Rows over seeds, and beside the table --------------------------------------------------------------------------------
 
 PLACE = ("tiny", 2.0)
 BS, CE = "balanced_softmax", "cross_entropy"
@@ -102,6 +102,14 @@ BS, CE = "balanced_softmax", "cross_entropy"
 def of(role, **parameters):
     """The declared rows of a role, with their runs."""
     return {row: runs for row, runs in declared(**parameters).items() if row.role == role}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "number"),
+    [({}, 3), ({"repeats": 4}, 4), ({"core_repeats": 5}, 5), ({"plain_repeats": 0}, 1), ({"plain_repeats": 6}, 6)],
+)
+def test_the_plain_baseline_is_repeated_as_often_as_any_parameter_says(parameters, number):
+    assert len(declared(**parameters)[long_tails.baseline(table=PLACE)]) == number
 
 
 def test_rows_that_stand_for_their_kind_are_repeated():
@@ -123,7 +131,7 @@ def test_every_setting_that_is_tried_is_a_run_of_the_first_seed():
     assert [run.lr for run in runs] == [0.1, 0.2, 0.1, 0.4] and {(run.seed, run.data_seed) for run in runs} == {(0, 0)}
     assert [[term.weight for term in run.objective] for run in runs] == [[1], [1], [0.5, 0.5 / 4], [0.5, 0.5 / 0.5]]
     table = declared()[Row("student", *PLACE, "kd", BS, BS)][0]
-    assert runs[2].teachers == table.teachers and runs[2].mixing is table.mixing is None
+    assert runs[2].teachers == table.teachers and runs[2].mixing == "none"
 
 
 def test_what_was_tuned_runs_on_every_table_at_seeds_that_had_no_say():
@@ -138,7 +146,7 @@ def test_what_was_tuned_runs_on_every_table_at_seeds_that_had_no_say():
         assert [(run.seed, run.data_seed) for run in runs] == [(1, 1), (2, 2)] and {run.lr for run in runs} == {row.lr}
         assert {run.imbalance_factor for run in runs} == {row.imbalance_factor}
     (labels, crd) = rows[Variant("tuned", *PLACE, "crd", BS, lr=0.8, divisor=40.0)][0].objective
-    assert (labels.weight, crd.weight) == (0.5, 0.5 * 0.8 / 40)
+    assert (labels.weight, crd.weight) == (0.5, pytest.approx(0.01))
 
 
 def test_other_teachers_have_students_by_vanilla_kd_at_the_strongest_imbalance():
@@ -212,7 +220,7 @@ EVERYTHING = {
     [
         ({"methods": []}, 6),  # a teacher, three plain baselines, a baseline and an ablation
         ({"objectives": []}, 3),
-        ({"repeats": 2, "plain_repeats": 0}, 7),
+        ({"repeats": 2, "plain_repeats": 0}, 9),  # a teacher and 2 of all four others
         ({"budget": 0.0}, 0),
         # A teacher, 4 x 3 rows that stand for their kind, 2 tried, 2 x 2 tuned, 3 of another teacher, 1 longer.
         (EVERYTHING, 23),
