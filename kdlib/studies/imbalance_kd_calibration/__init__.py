@@ -11,7 +11,6 @@ _HOMES = {
     "Row": "rows",
     "UNTAUGHT": "rows",
     "Variant": "rows",
-    "check_settings": "settings",
     "is_core": "rows",
     "study": "rules",  # which ties its rules to the claims
 }

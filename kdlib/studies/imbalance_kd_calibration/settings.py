@@ -1,16 +1,21 @@
-"""The parameters `tried` and `tuned`: step sizes and weights of methods, checked before a row is made of them."""
+"""The parameters of rows beside the table, checked before a row is made of them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kdlib.registry import KdlibError
-from kdlib.studies.imbalance_kd_calibration.rows import UNTAUGHT
+from kdlib.registry import KdlibError, unknown
+from kdlib.studies.imbalance_kd_calibration.rows import KD, UNTAUGHT
 
 
-def check_settings(tried: Mapping[str, Any], tuned: Mapping[str, Any]) -> None:
-    """KdlibError where an entry of `tried` is no list of step sizes by the divisor of a weight, one of `tuned` no pair
-    of a divisor and a step size, or where a student without a teacher has another divisor than 1."""
+def check_settings(tried: Mapping[str, Any], tuned: Mapping[str, Any], teacher_seeds: Iterable[int] = ()) -> None:
+    """KdlibError on a method that nobody knows; where an entry of `tried` is no list of step sizes by the divisor of a
+    weight, or one of `tuned` no pair of a divisor and a step size; where a student without a teacher has another
+    divisor than 1; and where another teacher has the seed of the table's own, 0."""
+    known = [*KD, *UNTAUGHT]
+    for method in [*tried, *tuned]:
+        if method not in known:
+            raise KdlibError(unknown("method", method, known))
     for method, given in tried.items():
         if not (isinstance(given, Mapping) and all(map(_are_positive, [[*given], *given.values()]))):
             raise KdlibError(
@@ -24,6 +29,8 @@ def check_settings(tried: Mapping[str, Any], tuned: Mapping[str, Any]) -> None:
         for divisor in [*tried.get(method, {}), *tuned.get(method, [])[:1]]:
             if divisor != 1:
                 raise KdlibError(f"The {method} has the divisor {divisor:g}, but no teacher's term to divide: give 1.")
+    if 0 in teacher_seeds:
+        raise KdlibError("teacher_seeds has 0, the seed of the table's own teachers: give others.")
 
 
 def _are_positive(given: Any) -> bool:

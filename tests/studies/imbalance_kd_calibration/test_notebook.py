@@ -78,7 +78,7 @@ def test_an_empty_list_leaves_its_part_out(parameters, left):
         ({"tuned": {"fitnet": [1, 0.1]}}, "Unknown method 'fitnet'"),
         ({"tried": {"kd": [0.1]}}, r"tried: kd is \[0.1\]: give lists of step sizes"),
         ({"tuned": {"kd": [4]}}, r"tuned: kd is \[4\]: give \[divisor, step size\]"),
-        ({"teacher_seeds": [1, 0]}, "teacher_seeds has 0, that of the table's own teachers: give others"),
+        ({"teacher_seeds": [1, 0]}, "teacher_seeds has 0, the seed of the table's own teachers: give others"),
         ({"core_repeats": -1}, "core_repeats is -1: give 0 or more"),
         ({"tuned_repeats": -1}, "tuned_repeats is -1: give 0 or more"),
         ({"data_sets": ["cifar11"]}, "did you mean 'cifar10'"),

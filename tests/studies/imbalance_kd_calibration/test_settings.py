@@ -3,7 +3,7 @@
 import pytest
 
 from kdlib.registry import KdlibError
-from kdlib.studies.imbalance_kd_calibration import check_settings
+from kdlib.studies.imbalance_kd_calibration.settings import check_settings
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,18 @@ def test_what_is_tuned_has_a_divisor_and_a_step_size(given, shown):
 def test_a_student_without_a_teacher_has_no_term_to_divide(tried, tuned):
     with pytest.raises(KdlibError, match="^The ablation has the divisor 4, but no teacher's term to divide: give 1.$"):
         check_settings(tried, tuned)
+
+
+@pytest.mark.parametrize(("tried", "tuned"), [({"rdk": {1: [0.1]}}, {}), ({}, {"rdk": [1, 0.1]})])
+def test_a_method_that_nobody_knows_is_named(tried, tuned):
+    with pytest.raises(KdlibError) as said:
+        check_settings(tried, tuned)
+    assert str(said.value) == (
+        "Unknown method 'rdk': did you mean 'rkd'? Known: kd, crd, rkd, attention_transfer, baseline, ablation."
+    )
+
+
+def test_another_teacher_has_another_seed_than_the_tables_own():
+    assert check_settings({}, {}, [1, 2]) is None
+    with pytest.raises(KdlibError, match="^teacher_seeds has 0, the seed of the table's own teachers: give others.$"):
+        check_settings({}, {}, [1, 0])
