@@ -2,16 +2,19 @@
 executed without a kernel on a data set that trains in seconds."""
 
 import json
-from dataclasses import astuple, replace
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 
 import builders
 import numpy as np
+import pandas as pd
 import tiny  # noqa: F401  (registers the data set)
 
 import kdlib
 from kdlib import draws
+from kdlib.studies import Results
 from kdlib.studies.imbalance_kd_calibration.rows import Row, students
+from kdlib.studies.results import FIGURES
 
 DRAWS = np.random.default_rng(0).normal(0, 1, (64, 500))  # what the test images do to a network
 TABLE = ("cifar10", 100.0)
@@ -19,8 +22,38 @@ CLAIMED = Row("student", *TABLE, "crd", "balanced_softmax", "balanced_softmax", 
 NOTEBOOK = Path(kdlib.__file__).parents[1] / "notebooks" / "imbalance_kd_calibration.ipynb"
 SMALL = {
     "data_sets": ["tiny"], "imbalance_factors": [2.0], "teacher": "cnn2", "epochs": 1, "teacher_epochs": 1,
-    "plain_repeats": 3, "negatives": 16, "batch_size": 32,
+    "plain_repeats": 3, "core_repeats": 1, "tried": {}, "tuned": {}, "negatives": 16, "batch_size": 32,
 }  # fmt: skip
+
+
+class OfRows(Results):
+    """What was measured of rows made for a test, without their runs; figures that they do not have are NaN."""
+
+    def __init__(self, rows):
+        self.rows = rows
+        lines = [
+            asdict(row) | {"row": row, "repeat": repeat, "status": "finished"} | _figures(record)
+            for row, records in rows.items()
+            for repeat, record in records.items()
+        ]
+        self.runs = pd.DataFrame(lines)
+        self.fields = list(dict.fromkeys(field for row in rows for field in asdict(row)))
+
+
+def _figures(record):
+    last = record["metrics"]["last"]
+    raw, held_out = last["raw"], last["held_out"]["accuracy"]
+    known = {"accuracy %": 100 * raw["accuracy"], "ece": raw["ece"], "held_out_accuracy": held_out}
+    return dict.fromkeys(FIGURES, np.nan) | known
+
+
+def exactly(*accuracies, ece=0.1, held_out=None):
+    """A row's repeats on so many images that only training makes them differ: intervals by hand."""
+    made = {}
+    for repeat, accuracy in enumerate(accuracies):
+        replicates = {"accuracy": np.full(500, accuracy), "ece": np.full(500, ece)}
+        made[repeat] = builders.record(accuracy, ece, held_out=held_out, bootstrap=replicates)
+    return made
 
 
 def record(accuracy, ece, held_out, luck):

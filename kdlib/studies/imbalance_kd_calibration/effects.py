@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import pandas as pd
 
-from kdlib.intervals import Interval, Measurement, TrainingNoise, average, comparisons
+from kdlib.intervals import Interval, Measurement, average, comparisons
 from kdlib.intervals.verdicts import mean_difference, measured, noise_of
 from kdlib.studies.imbalance_kd_calibration.rows import WORDS, Row, by_panel, pairs, stacked
 from kdlib.studies.imbalance_kd_calibration.scores import on
@@ -57,17 +57,29 @@ def by_objectives(results: Results) -> pd.DataFrame:
             if getattr(row, rival) in results.rows:
                 cell = row.panel, row.kd, rival, row.teacher_objective, row.student_objective
                 cells.setdefault(cell, []).append((row, getattr(row, rival)))
-    luck = luck_of_teachers(results, "accuracy")
-    lines = [
-        dict(zip(_CELL, cell, strict=True)) | shown(_gain(results, of, luck), "accuracy") for cell, of in cells.items()
-    ]
+    lines = [dict(zip(_CELL, cell, strict=True)) | shown(_gain(results, of), "accuracy") for cell, of in cells.items()]
     return pd.DataFrame(lines, columns=[*_CELL, "estimate", "low", "high"]).replace(dict.fromkeys(_CELL, WORDS))
 
 
-def _gain(results: Results, cell: Pairs, luck: TrainingNoise | None) -> Interval:
+def known(found: Interval) -> Interval:
+    """Without ends where training noise is unknown."""
+    return found if found.decides else replace(found, low=math.nan, high=math.nan)
+
+
+def told(effects: pd.DataFrame) -> list[str]:
+    """Each line with its interval, where it has one: CRD +1.2 (-0.3 to +2.7)"""
+    return [
+        f"{line.label} {line.estimate:+.1f}"
+        + (f" ({line.low:+.1f} to {line.high:+.1f})" if line.low <= line.high else "")
+        for line in effects.itertuples()
+    ]
+
+
+def _gain(results: Results, cell: Pairs) -> Interval:
     one, other = ({0: average(_accuracies(results, side))} for side in zip(*cell, strict=True))
-    noise = noise_of(on(results.rows, cell[0][0].data), "accuracy")
-    return _known(comparisons.difference(one, other, noise, luck))
+    data = cell[0][0].data
+    noise, luck = noise_of(on(results.rows, data), "accuracy"), luck_of_teachers(results, data, "accuracy")
+    return known(comparisons.difference(one, other, noise, luck))
 
 
 def _accuracies(results: Results, rows: Iterable[Row]) -> list[Measurement]:
@@ -95,10 +107,5 @@ def _effect(
     clusters = [cluster(one) for one, _ in pairs]
     word = "mixup" if value is True else WORDS[value]
     rows = on(results.rows, pairs[0][0].data)
-    found = {metric: _known(mean_difference(rows, pairs, metric, clusters)) for metric in UNITS}
+    found = {metric: known(mean_difference(rows, pairs, metric, clusters)) for metric in UNITS}
     return f"{word} ({count(len(pairs), 'pair')}, {count(len(set(clusters)), 'group')})", found
-
-
-def _known(found: Interval) -> Interval:
-    """Without ends where training noise is unknown."""
-    return found if found.decides else replace(found, low=math.nan, high=math.nan)

@@ -154,13 +154,13 @@ def pairs(table: Iterable[Row], field: str, one: Hashable, other: Hashable) -> l
 
 def of_table(rows: pd.DataFrame) -> pd.DataFrame:
     """The lines of the table's own rows, without those beside it."""
-    return rows[[isinstance(row, Row) for row in rows["row"]]]
+    return rows.loc[[isinstance(row, Row) for row in rows["row"]]]
 
 
 def named(rows: pd.DataFrame) -> pd.DataFrame:
     """The same in the words of people, with the column "KD method" in the place of kd."""
     words = rows.replace(dict.fromkeys({"data", "kd", "teacher_objective", "student_objective"} & {*rows}, WORDS))
-    methods = words.pop("kd")
+    methods = words.pop("kd").astype(object)  # of baselines alone it would be a column of numbers
     return words.assign(**{METHOD: methods.fillna(words["role"]) if "role" in words else methods})
 
 

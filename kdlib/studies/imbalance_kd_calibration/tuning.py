@@ -1,15 +1,17 @@
 """Step sizes and weights: what was tried, what held-out images chose, and how that fares at seeds which had no say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 
+import numpy as np
 import pandas as pd
 
-from kdlib.intervals import Interval, TrainingNoise, comparisons
-from kdlib.intervals.verdicts import measured
+from kdlib.intervals import Interval, comparisons
+from kdlib.intervals.verdicts import held_out_accuracy, measured
+from kdlib.studies.imbalance_kd_calibration.effects import known, told
 from kdlib.studies.imbalance_kd_calibration.rows import UNTAUGHT, Variant, by_panel, stacked
 from kdlib.studies.imbalance_kd_calibration.seeds import luck_of_teachers
-from kdlib.studies.results import UNITS, Results, differences, held_out_best
+from kdlib.studies.results import UNITS, Results, differences
 from kdlib.studies.sentences import listing, sentence
 from kdlib.words import count
 
@@ -33,57 +35,69 @@ def tried(results: Results) -> pd.DataFrame:
 
 
 def chosen(results: Results) -> dict[str, Variant]:
-    """Of each method, the setting that is best on held-out images."""
-    methods: dict[str, list[Variant]] = {}
-    for row in results.of("tried"):
-        methods.setdefault(row.method, []).append(row)
-    return {method: held_out_best(results, rows) for method, rows in methods.items()}
+    """Of each method, the setting that is best on held-out images, in the mean over data sets if there are several."""
+    return {method: _best(results, rows) for method, rows in _by_method(results).items()}
+
+
+def _best(results: Results, rows: Collection[Variant]) -> Variant:
+    return max(rows, key=lambda best: _on_held_out(results, [row for row in rows if row.setting == best.setting]))
+
+
+def _on_held_out(results: Results, rows: Collection[Variant]) -> float:
+    return float(np.mean([held_out_accuracy(results.rows[row]) for row in rows]))
 
 
 def choice(results: Results, tuned: Mapping[str, Sequence[float]]) -> str:
-    """What held-out images choose; which of the choices lie at the end of what was tried; and where the parameter
-    `tuned`, a method's divisor and step size, says otherwise."""
-    best = chosen(results)
+    """What held-out images choose; which of the choices lie at the end of the step sizes tried with their weight; and
+    where the parameter `tuned`, a method's divisor and step size, says otherwise."""
+    every, best = _by_method(results), chosen(results)
     if not best:
         return "No other step size or weight was tried."
     said = [f"{row.word} {row.setting}" for row in best.values()]
-    rates = {method: sorted(r.lr for r in results.of("tried") if r.method == method) for method in best}
-    edge = [row.word for method, row in best.items() if row.lr in (rates[method][0], rates[method][-1])]
+    edge = [row.word for method, row in best.items() if row.lr in _ends(_rates(every[method], row.divisor))]
     other = [row.word for method, row in best.items() if [*tuned.get(method, [])] != [row.divisor, row.lr]]
     words = f"Held-out images choose: {'; '.join(said)}."
     words += f" At the end of the step sizes tried: {listing(edge)}." if edge else ""
     return words + (f" The parameter `tuned` says otherwise for {listing(other)}." if other else "")
 
 
+def _by_method(results: Results) -> dict[str, list[Variant]]:
+    methods: dict[str, list[Variant]] = {}
+    for row in results.of("tried"):
+        methods.setdefault(row.method, []).append(row)
+    return methods
+
+
+def _rates(rows: Collection[Variant], divisor: float) -> list[float]:
+    return [row.lr for row in rows if row.divisor == divisor]
+
+
+def _ends(values: Collection[float]) -> tuple[float, float]:
+    return min(values), max(values)
+
+
 def gains(results: Results) -> pd.DataFrame:
     """What each tuned method adds to the tuned ablation and to the tuned baseline, per `panel`: a line per method,
     rival and metric, seed by seed, with the luck of the one teacher."""
-    luck = {metric: luck_of_teachers(results, metric) for metric in UNITS}
-    found = {
-        panel: differences(
-            (
-                f"tuned, against the tuned {rival}",
-                methods[method].word,
-                _differences(results, methods[method], methods[rival], luck),
-            )
-            for rival, method in product(UNTAUGHT[::-1], methods)
-            if rival in methods and method not in UNTAUGHT
-        )
-        for panel, methods in _tuned(results).items()
-    }
+    found = {panel: differences(_gains(results, rows)) for panel, rows in by_panel(results.of("tuned")).items()}
     return stacked(found, differences([]))
 
 
-def _tuned(results: Results) -> dict[str, dict[str, Variant]]:
-    """The tuned rows by table and method."""
-    return {panel: {row.method: row for row in of} for panel, of in by_panel(results.of("tuned")).items()}
+def _gains(results: Results, tuned: Collection[Variant]) -> list[tuple[str, str, dict[str, Interval]]]:
+    """As `differences` takes them, of the tuned rows of one table."""
+    by_method = {row.method: row for row in tuned}
+    rivals = [by_method[method] for method in reversed(UNTAUGHT) if method in by_method]
+    taught = [row for row in tuned if row.method not in UNTAUGHT]
+    return [
+        (f"tuned, against the tuned {rival.method}", row.word, _difference(results, row, rival))
+        for rival, row in product(rivals, taught)
+    ]
 
 
-def _differences(
-    results: Results, row: Variant, rival: Variant, luck: Mapping[str, TrainingNoise | None]
-) -> dict[str, Interval]:
-    each = {metric: [measured(results.rows[one], metric) for one in (row, rival)] for metric in UNITS}
-    return {metric: comparisons.difference(*pair, teacher=luck[metric]) for metric, pair in each.items()}
+def _difference(results: Results, row: Variant, rival: Variant) -> dict[str, Interval]:
+    pairs = {metric: [measured(results.rows[each], metric) for each in (row, rival)] for metric in UNITS}
+    luck = {metric: luck_of_teachers(results, row.data, metric) for metric in UNITS}
+    return {metric: known(comparisons.difference(*pair, teacher=luck[metric])) for metric, pair in pairs.items()}
 
 
 def rows(results: Results) -> pd.DataFrame:
@@ -100,10 +114,10 @@ def rows(results: Results) -> pd.DataFrame:
 
 def verdict(gains: pd.DataFrame, results: Results) -> str:
     """Which tuned methods are told from the tuned baseline and ablation, and what the others could have hidden."""
+    accuracy = gains[gains["metric"] == "accuracy"]
     said = [
-        f"{panel}: against the {rival}, {_told(lines)}"
-        for (panel, factor), lines in gains[gains["metric"] == "accuracy"].groupby(["panel", "factor"], sort=False)
-        for rival in [factor.rsplit(" ", 1)[1]]
+        f"{panel}: {factor.removeprefix('tuned, ').replace(' tuned', '')}, {', '.join(told(lines))}"
+        for (panel, factor), lines in accuracy.groupby(["panel", "factor"], sort=False)
     ]
     if not said:
         return "No tuned row was measured."
@@ -115,10 +129,6 @@ def headline(gains: pd.DataFrame) -> dict[str, str]:
     """What the index of reports says of the tuned rows."""
     against = gains[(gains["metric"] == "accuracy") & gains["factor"].str.endswith("baseline")]
     return {
-        f"{panel}: tuned, points over the tuned baseline": _told(lines)
+        f"{panel}: tuned, points over the tuned baseline": ", ".join(told(lines))
         for panel, lines in against.groupby("panel", sort=False)
     }
-
-
-def _told(lines: pd.DataFrame) -> str:
-    return ", ".join(f"{r.label} {r.estimate:+.1f} ({r.low:+.1f} to {r.high:+.1f})" for r in lines.itertuples())

@@ -57,7 +57,21 @@ def test_clear_effects_are_those_whose_interval_leaves_0():
     said = findings.clear_effects(found)
     assert said == "one: clear effects on accuracy, in points: student's objective BS +9.75 and mixup -1.29."
     assert findings.clear_effects(found.iloc[1:3]) == "one: clear effects on accuracy, in points: none."
-    assert "leave 0" in findings.teachers_help(found)
+
+
+def test_in_how_many_cells_a_teacher_is_told_from_each_rival():
+    lines = [
+        *(("one", "CRD", "ablation", *ends) for ends in [(1.0, 3.0), (-3.0, -1.0), (0.5, 1.0)]),
+        ("one", "AT", "ablation", np.nan, np.nan),
+        ("one", "CRD", "baseline", -1.0, 1.0),
+        ("two", "AT", "baseline", -2.0, -1.0),
+    ]
+    cells = pd.DataFrame(lines, columns=["panel", "kd", "rival", "low", "high"])
+    counted = "pairs of objectives above and below, of those measured: against the"
+    assert findings.teachers_help(cells) == (
+        f"one: {counted} ablation CRD 2 and 1 of 3, AT 0 and 0 of 1; against the baseline CRD 0 and 0 of 1. "
+        f"two: {counted} baseline AT 0 and 1 of 1."
+    )
 
 
 def test_the_tail_is_told_by_objective(results):
@@ -86,7 +100,8 @@ def test_the_pull_of_each_term():
 def test_ranks_here_and_in_the_source():
     column = np.arange(6.0)
     pairs = pd.DataFrame({"panel": "one", "published %": column, "our %": column, "published ECE": column})
-    pairs["our ECE"] = -column
+    pairs = pairs.assign(**{"our ECE": -column, "kd": [*"aabbcc"], "mixup": [False, True] * 3})
+    pairs = pairs.assign(teacher_objective=[*"xyxyxy"], student_objective="z")
     found = findings.correlations(pairs)
     assert found["one"]["accuracy"].estimate == 1 and found["one"]["ECE"].estimate == -1
     told = {"one": {"accuracy": Interval(0.04, -0.14, 0.21, "k"), "ECE": Interval(-0.1, -0.2, 0.1, "k")}}
@@ -111,7 +126,7 @@ def test_without_students_every_section_says_so(results):
             return []
 
     means = with_panels(named(results.means)).query("role == 'teacher'")
-    found = effects.of_teachers(Nobody())
+    found = effects.by_objectives(Nobody())
     said = [findings.tradeoff(means), findings.ranking({}), findings.teachers_help(found), findings.honesty({})]
     assert set(said) == {findings.NO_STUDENT} and findings.headline({}, means) == {}
     assert findings.averaging(pd.DataFrame()) == findings.NO_STUDENT

@@ -4,10 +4,8 @@ from dataclasses import asdict
 
 import long_tails
 import numpy as np
-import pandas as pd
 import pytest
 
-from kdlib.studies import Results
 from kdlib.studies import published as figures_of
 from kdlib.studies.imbalance_kd_calibration import findings, published, scores, study
 from kdlib.studies.imbalance_kd_calibration.rows import Row, pairs
@@ -17,26 +15,8 @@ SOURCE = figures_of("imbalance_cifar10_all_rows").set_index(
 )
 
 
-class Measured(Results):
-    """Results of rows made for the test."""
-
-    def __init__(self, rows):
-        self.rows = rows
-
-    @property
-    def means(self):
-        each = {row: list(records.values()) for row, records in self.rows.items()}
-        raw = {row: [r["metrics"]["last"]["raw"] for r in records] for row, records in each.items()}
-        return pd.DataFrame(
-            asdict(row)
-            | {"row": row, "scaled_ece": 0.02, "ece": np.mean([r["ece"] for r in figures])}
-            | {"accuracy %": 100 * np.mean([r["accuracy"] for r in figures])}
-            for row, figures in raw.items()
-        )
-
-
 def of(*tables):
-    return Measured(long_tails.study(long_tails.claimed_row_ahead(0.05), tables))
+    return long_tails.OfRows(long_tails.study(long_tails.claimed_row_ahead(0.05), tables))
 
 
 def absent(imbalance_factor):
@@ -88,7 +68,9 @@ def test_other_data_stand_beside_no_published_row(table, title):
 
 
 def test_without_students_no_row_stands_beside_another():
-    assert published.matched(Measured({})).endswith("this report has no student: no row stands beside another.")
+    assert published.matched(long_tails.OfRows({})).endswith(
+        "this report has no student: no row stands beside another."
+    )
 
 
 def test_gains_are_over_the_sides_own_row_of_the_same_table():
@@ -111,8 +93,9 @@ def test_the_sources_own_table_through_the_same_rules(in_source):
     answers = in_source["in_source"]
     assert set(in_source["verdict"]) == {"not measured"}
     assert answers["A4", "CIFAR-10, IF 100"] == "fails"  # ALS is 2.8 points less accurate than CE
-    assert answers["A8", "CIFAR-10, IF 50"] == answers["A8", "CIFAR-10, IF 100"] == "fails"
-    assert answers["A5", "CIFAR-10, IF 50"] == answers["A5", "CIFAR-10, IF 100"] == "holds"
+    # What mixup costs and CRD adds in the mean is less than what three seeds may do to one side of all pairs.
+    assert answers["A8", "CIFAR-10, IF 50"] == answers["A8", "CIFAR-10, IF 100"] == "undecided"
+    assert answers["A5", "CIFAR-10, IF 50"] == answers["A5", "CIFAR-10, IF 100"] == "undecided"
     evidence = in_source.loc[("A9", "CIFAR-10, IF 50"), "evidence_in_source"]
     assert answers["A9", "CIFAR-10, IF 50"] == "not measured" and evidence.startswith("its table has no such rows: ")
     elsewhere = in_source[in_source.index.get_level_values("scope").str.startswith("CIFAR-100")]

@@ -5,10 +5,10 @@ from itertools import product
 
 import pandas as pd
 import pytest
-from long_tails import CLAIMED, TABLE, claimed_row_ahead, flat, record, study
+from long_tails import CLAIMED, TABLE, claimed_row_ahead, exactly, flat, measured, record, study
 
 from kdlib.intervals.comparisons import TEST_IMAGES_ONLY
-from kdlib.studies.imbalance_kd_calibration import Row
+from kdlib.studies.imbalance_kd_calibration import Row, scores
 from kdlib.studies.imbalance_kd_calibration import study as study_a
 
 BOTH = [("cifar10", 50.0), TABLE]
@@ -51,6 +51,15 @@ def test_a1_and_a2(figures, expected):
 def test_a1_is_undecided_where_training_noise_is_not_known():
     rows = study(claimed_row_ahead(0.03), repeated=False)
     assert answer("A1", rows) == "undecided" and TEST_IMAGES_ONLY in reason("A1", rows)
+
+
+@pytest.mark.parametrize(("by", "best"), [(0.03, True), (-0.06, False)])
+def test_a1_says_where_its_row_stands(by, best):
+    rows = study(claimed_row_ahead(by))
+    ranked = scores.harmonic_table(rows, *TABLE)["row"].tolist()
+    place, evidence = ranked.index(CLAIMED) + 1, reason("A1", rows)
+    assert (place == 1) == best and f"; it is number {place} of 128, and first in " in evidence
+    assert evidence.endswith(f"first in {500 * best} of 500 replicates")
 
 
 BALANCED = ("student_objective", "balanced_softmax")
@@ -148,12 +157,32 @@ def losing(balanced, plain):
     return figures
 
 
+PLAIN = Row("student", *TABLE, "kd", "cross_entropy", "cross_entropy")
+
+
+def in_both_tables(figures, noise):
+    """Both tables; `noise` has the accuracies of a student by seed, at the weaker and the stronger imbalance."""
+    places = (replace(PLAIN, imbalance_factor=factor) for _, factor in BOTH)
+    return study(figures, BOTH) | {row: exactly(*seeds) for row, seeds in zip(places, noise, strict=True)}
+
+
 @pytest.mark.parametrize(
     ("figures", "expected"),
     [(losing(0.03, 0.06), "holds"), (losing(0.06, 0.03), "fails"), (losing(0.05, 0.05), "undecided")],
 )
 def test_a7(figures, expected):
-    assert answer("A7", study(figures, BOTH), "CIFAR-10") == expected
+    weak, strong = (figures(replace(PLAIN, imbalance_factor=factor))[0] for _, factor in BOTH)
+    rows = in_both_tables(figures, [(weak, weak + 0.001, weak - 0.001), (strong, strong, strong)])
+    assert answer("A7", rows, "CIFAR-10") == expected
+    assert answer("A7", study(figures, BOTH), "CIFAR-10") == "undecided"  # no student was repeated
+
+
+def test_a7_is_taken_seed_by_seed():
+    """What a seed does at both imbalance factors alike is no noise of the loss between them."""
+    alike = [(0.80, 0.70, 0.90), (0.74, 0.64, 0.84)]
+    assert answer("A7", in_both_tables(losing(0.03, 0.06), alike), "CIFAR-10") == "holds"
+    mixed = [(0.80, 0.70, 0.90), (0.74, 0.84, 0.64)]
+    assert answer("A7", in_both_tables(losing(0.03, 0.06), mixed), "CIFAR-10") == "undecided"
 
 
 def test_a7_needs_both_imbalance_factors():
@@ -174,15 +203,19 @@ def test_a8(figures, expected):
     assert answer("A8", study(figures)) == expected
 
 
-def against_teacher_and_baseline(teacher, alone):
-    """A table whose row best on held-out images is not the best on test images, and what it is compared with."""
-    best = Row("student", *TABLE, "kd", "balanced_softmax", "adaptive_label_smoothing", True)
+BEST = Row("student", *TABLE, "kd", "balanced_softmax", "adaptive_label_smoothing", True)
 
-    def figures(name):
-        return (0.7, 0.1, 0.9) if name == best else (0.75, 0.1, 0.7)
 
-    beside = {best.teacher: teacher, best.baseline: alone}
-    return study(figures) | {name: {0: record(value, 0.1, value, 3)} for name, value in beside.items() if value}
+def against_teacher_and_baseline(teacher, alone, repeats=4):
+    """A table whose row best on held-out images is not the best on test images, and what it is compared with: the row
+    ran at so many seeds, all others at the first."""
+
+    def figures(row):
+        return (0.7, 0.1, 0.9) if row == BEST else (0.75, 0.1, 0.7)
+
+    beside = {BEST.teacher: teacher, BEST.baseline: alone}
+    rows = study(figures) | {row: {0: record(value, 0.1, value, 3)} for row, value in beside.items() if value}
+    return rows | {BEST: measured(figures, BEST, repeats)}
 
 
 @pytest.mark.parametrize(
@@ -199,6 +232,25 @@ def against_teacher_and_baseline(teacher, alone):
 )
 def test_a9(teacher, alone, expected):
     assert answer("A9", against_teacher_and_baseline(teacher, alone)) == expected
+
+
+def test_a9_judges_a_choice_at_seeds_that_did_not_make_it():
+    lucky = against_teacher_and_baseline(0.69, 0.68)
+    lucky[BEST][0] = record(0.9, 0.1, 0.9, 5)
+    assert answer("A9", lucky) == "holds" and "judged at 3 seeds that did not choose" in reason("A9", lucky)
+    unseen = [lucky[BEST][seed]["metrics"]["last"]["raw"]["accuracy"] for seed in (1, 2, 3)]
+    assert f"minus its teacher {100 * (sum(unseen) / 3 - 0.69):+.2f} " in reason("A9", lucky)
+    unlucky = against_teacher_and_baseline(0.72, 0.68)
+    unlucky[BEST][0] = record(0.9, 0.1, 0.9, 5)
+    assert answer("A9", unlucky) == "fails"
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_a9_cannot_hold_at_the_seeds_that_chose(repeats):
+    """One seed chose, and fewer than three others are too few to judge by."""
+    better, worse = (against_teacher_and_baseline(teacher, 0.60, repeats) for teacher in (0.60, 0.80))
+    assert answer("A9", better) == "undecided" and answer("A9", worse) == "fails"
+    assert all(reason("A9", rows).endswith("judged at the seeds that chose it") for rows in (better, worse))
 
 
 def test_a9_names_the_row_it_chose_and_the_one_it_lacks():

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from kdlib.studies.imbalance_kd_calibration import effects, published, scores, tables
+from kdlib.studies.imbalance_kd_calibration import published, scores, tables
 from kdlib.studies.imbalance_kd_calibration.rows import named, with_panels
 
 
@@ -39,12 +39,13 @@ def test_means_by_role_and_own_objective(results):
     assert teacher["nll"].item() == row["nll"].item()
 
 
-def test_gains_stand_under_their_table_and_rival(results):
-    found = effects.of_teachers(results)
-    wide = tables.gains(found)
-    assert len(wide) == len(found) / 2 and wide["panel"][0] == "tiny, IF 2, against its ablation"
-    assert wide["accuracy (points): estimate"][0] == found["estimate"][0] and ">accuracy (points)</" in html(wide)
-    assert tables.gains(found.head(0)).empty
+def test_an_ece_that_a_calibrated_network_could_have_is_grey():
+    frame = pd.DataFrame({"panel": "one", "ece": [0.0101, 0.0302], "ece_floor_95": [0.02, 0.02], "repeats": [5, 5]})
+    shown = html(frame)
+    assert f"What it is. {tables.AT_FLOOR}" in shown and ">seeds</" in shown and "floor" not in shown.split("<thead")[1]
+    at_floor, above = (next(line for line in shown.splitlines() if f">{ece}<" in line) for ece in ("0.0101", "0.0302"))
+    assert at_floor.replace("0.0101", "") != above.replace("0.0302", "")  # one cell has a colour of its own
+    assert tables.AT_FLOOR not in html(frame.drop(columns="ece_floor_95"))
 
 
 def test_published_rows_beside_ours(results):
