@@ -230,3 +230,14 @@ def tuned(factor, method):
 
 def against_tuned_baseline(factor, method):
     return points(paired(tuned(factor, method), tail(factor, BS, lr=0.4), SEEDS, luck()))
+
+
+def of_one_seed(factor, method, teacher, own, rival):
+    """A cell of teacher's and student's objective, over mixup, against its ablation or baseline: as single runs."""
+    sides = [
+        [tail(factor, own, method, teacher, mixup) for mixup in (False, True)],
+        [tail(factor, own, mixup=mixup, label={"ablation": 0.5, "baseline": None}[rival]) for mixup in (False, True)],
+    ]
+    estimate = np.mean([mean(row) for row in sides[0]]) - np.mean([mean(row) for row in sides[1]])
+    devs = [np.mean([np.mean([deviations(r) for r in row.values()], 0) for row in side], axis=0) for side in sides]
+    return interval(estimate, (devs[0] - devs[1]).var(ddof=1), [(*tail_noise(), 2), (*luck(), 1)])

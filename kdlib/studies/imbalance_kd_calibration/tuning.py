@@ -53,7 +53,7 @@ def choice(results: Results, tuned: Mapping[str, Sequence[float]]) -> str:
     every, best = _by_method(results), chosen(results)
     if not best:
         return "No other step size or weight was tried."
-    said = [f"{row.word} {row.setting}" for row in best.values()]
+    said = [f"{row.word} {row.setting} (of {count(len(every[m]), 'setting')})" for m, row in best.items()]
     edge = [row.word for method, row in best.items() if row.lr in _ends(_rates(every[method], row.divisor))]
     other = [row.word for method, row in best.items() if [*tuned.get(method, [])] != [row.divisor, row.lr]]
     words = f"Held-out images choose: {'; '.join(said)}."
