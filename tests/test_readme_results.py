@@ -5,6 +5,7 @@ between seeds, less the part that the test images make, plus the bootstrap's var
 one over the means of its groups, and carries the training noise of both sides at one seed, pooled over repeated rows.
 """
 
+import csv
 import json
 import re
 from collections import defaultdict
@@ -12,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 from scipy import stats
 
 ROOT = Path(__file__).parents[1]
@@ -241,3 +243,126 @@ def of_one_seed(factor, method, teacher, own, rival):
     estimate = np.mean([mean(row) for row in sides[0]]) - np.mean([mean(row) for row in sides[1]])
     devs = [np.mean([np.mean([deviations(r) for r in row.values()], 0) for row in side], axis=0) for side in sides]
     return interval(estimate, (devs[0] - devs[1]).var(ddof=1), [(*tail_noise(), 2), (*luck(), 1)])
+
+
+# What README says ---
+
+
+def numbers_of_the_grid():
+    """Study D's, as README writes them."""
+    cell, baseline, strongest = grid(0.75, 1), grid(), grid(0.9, 1)
+    unseen = sorted({*cell} & {*baseline} - {0, 1, 2})
+    hot = [paired(grid(alpha, 50), grid(alpha)) for alpha in (0.1, 0.25, 0.5, 0.75, 0.9)]
+    estimates = [found[0] for found in hot]
+    first = {0: baseline[0]}
+    batches = [evaluated(first, "batch_ece", figure) for figure in ("ece", "ece_floor")]
+    return [
+        f"{len(unseen)} seeds that had no say in it, "
+        f"{points(paired(cell, baseline, unseen))} points ahead of the baseline",
+        f"{points(paired(strongest, grid(0.9)))} points ahead of its ablation",
+        f"{points(paired(strongest, grid(0.9, lr=1.0)))} of the ablation whose step size makes up for its small labels",
+        f"{points(paired(strongest, baseline))} of the baseline",
+        f"by {min(estimates):+.2f} to {max(estimates):+.2f} points, all five intervals within "
+        f"{max(abs(end) for found in hot for end in found[1:]):.1f} of 0",
+        f"an ECE of {raw_ece(baseline[0]):.3f} becomes {batches[0]:.3f}; "
+        f"a calibrated network would score {batches[1]:.3f}",
+    ]
+
+
+def raw_ece(record):
+    return record["metrics"]["last"]["raw"]["ece"]
+
+
+def numbers_of_the_tail():
+    """Study A's: figures at imbalance factors 50 and 100."""
+    factors = (50.0, 100.0)
+
+    def both(of, joined=" and "):
+        return joined.join(of(factor) for factor in factors)
+
+    def core(method, own, rival):
+        label = {"ablation": 0.5, "baseline": None}[rival]
+        return both(
+            lambda factor: points(paired(tail(factor, own, method), tail(factor, own, label=label), None, luck()))
+        )
+
+    seeds = range(1, 5)  # whose logits are at hand
+    taught = {own: {f: {s: tail(f, own, "kd")[s] for s in seeds} for f in factors} for own in (CE, BS)}
+    removed = {f: 100 * evaluated(taught[CE][f], "prior_removed", "accuracy") for f in factors}
+    long, short = (tail(100.0, CE, mixup=True, epochs=epochs) for epochs in (40, 12))
+    assert long.keys() == {0} and len(short) == 5
+    return [
+        f"{training_images(50.0):,} and {training_images(100.0):,} images",
+        f"{points(every_pair(50.0, BS, CE))} points to cross-entropy at 50",
+        f"{points(every_pair(100.0, BS, CE))} at 100",
+        both(lambda f: f"from {mean(taught[CE][f]):.1f} to {removed[f]:.1f} %"),
+        f"{both(lambda f: f'{mean(taught[BS][f]):.1f}')} %",
+        f"{core('kd', BS, 'ablation')} points ahead of its ablation",
+        f"but {core('kd', BS, 'baseline')} of the baseline",
+        f"CRD {core('crd', BS, 'ablation')} points ahead of its ablation",
+        f"RKD {core('rkd', BS, 'ablation')}",
+        f"the tuned baseline ({of_seeds(tail(100.0, BS, lr=0.4))})",
+        ", ".join(f"{word} {against_tuned_baseline(100.0, method)}" for method, word in WORDS.items()),
+        f"{points(of_one_seed(100.0, 'kd', BS, CE, 'ablation'))} points to a student with cross-entropy",
+        f"{points(of_one_seed(100.0, 'kd', CE, BS, 'ablation'))} to one with Balanced Softmax",
+        f"an ECE of {tempered('ece'):.3f} where balanced ones leave {tempered('balanced_ece'):.3f}",
+        f"cross-entropy {both(lambda f: points(paired(tail(f, CE, mixup=True), tail(f, CE))))}",
+        f"Balanced Softmax {both(lambda f: points(paired(tail(f, BS, mixup=True), tail(f, BS))))}",
+        f"trained for 40 epochs, once, {mean(long) - mean(tail(100.0, CE, epochs=40)):+.1f}",
+    ]
+
+
+WORDS = {"rkd": "RKD", "attention_transfer": "AT", "kd": "vanilla KD", "crd": "CRD"}
+
+
+def training_images(factor):
+    return next(iter(tail(factor, CE).values()))["data"]["train"]
+
+
+def of_seeds(row):
+    return f"{np.mean([accuracy(row[seed]) for seed in SEEDS]):.1f} %"
+
+
+def tempered(figure):
+    return evaluated(teacher(100.0, CE), "prior_temperature", figure)
+
+
+def numbers_of_the_intervals():
+    """Of the stored simulations."""
+    single, designs = (
+        list(csv.DictReader((RESULTS / name).open()))
+        for name in ("coverage_1000x10000_seed0_v1.csv", "designs_1000_seed0_v1.csv")
+    )
+    ours = [float(line["coverage %"]) for line in single if line["estimator"] == "kdlib"]
+    whole = [float(line["coverage %"]) for line in designs]
+    low = [line for line in designs if float(line["coverage %"]) < 92]
+    assert min(ours) >= 92 and [line["design"] for line in low] == ["judged at the 3 seeds that chose: may not hold"]
+    return [
+        f"in {sum(92 <= each <= 98 for each in ours)} of {len(ours)} cases",
+        f"in {sum(92 <= each <= 98 for each in whole)} of {len(whole)} designs",
+        f"{min(whole):.1f} %",
+    ]
+
+
+# Numbers that say what was run, and names that hold a digit.
+FACTS = (
+    "resnet\\d+", "cnn2", "CIFAR-\\d+(-LT)?", "T \\d+", "alpha 0\\.\\d+", "\\b[AD]\\d\\b", "95%", "92 to 98 %",
+    "16 x 16", "10 epochs", "12 epochs", "100 of resnet18", "factors? 50 and 100", "factor 100", "batches of 128",
+    "6 settings", "22 to 26",
+)  # fmt: skip
+
+
+NUMBERS = (numbers_of_the_grid, numbers_of_the_tail, numbers_of_the_intervals)
+
+
+@pytest.mark.parametrize("numbers", NUMBERS, ids=lambda numbers: numbers.__name__)
+def test_readme_says_what_the_records_say(numbers):
+    assert [fragment for fragment in numbers() if fragment not in TEXT] == []
+
+
+def test_no_other_number_stands_in_readmes_results():
+    left = re.sub(r"\(reports/[^)]*\)", "", TEXT)
+    for fragment in (fragment for numbers in NUMBERS for fragment in numbers()):
+        left = left.replace(fragment, "")
+    left = re.sub("|".join(FACTS), "", left)
+    assert re.findall(r"[^.]*\d[^.]*", left) == []

@@ -61,8 +61,8 @@ def test_several_data_sets_choose_together():
 def test_the_choice_says_what_lies_at_the_end_of_the_step_sizes():
     tuned = {"baseline": [1, 0.4], "crd": [4, 0.4]}
     assert tuning.choice(TRIED, tuned) == (
-        "Held-out images choose: baseline step size 0.4 (of 3 settings); CRD 1/4 of the customary weight, step size 0.4 "
-        "(of 4 settings). "
+        "Held-out images choose: baseline step size 0.4 (of 3 settings); "
+        "CRD 1/4 of the customary weight, step size 0.4 (of 4 settings). "
         "At the end of the step sizes tried: CRD."  # with this weight; others were tried further
     )
 
