@@ -1,5 +1,6 @@
 """The parameters of rows beside the table, checked before a row is made of them."""
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,7 +18,7 @@ def check_settings(tried: Mapping[str, Any], tuned: Mapping[str, Any], teacher_s
         if method not in known:
             raise KdlibError(unknown("method", method, known))
     for method, given in tried.items():
-        if not (isinstance(given, Mapping) and all(map(_are_positive, [[*given], *given.values()]))):
+        if not (isinstance(given, Mapping) and all(map(_are_positive, [_divisors(given), *given.values()]))):
             raise KdlibError(
                 f"tried: {method} is {given!r}: give lists of step sizes by the weight's divisor, such as "
                 "{1: [0.05, 0.1]}."
@@ -26,11 +27,18 @@ def check_settings(tried: Mapping[str, Any], tuned: Mapping[str, Any], teacher_s
         if not (_are_positive(given) and len(given) == 2):
             raise KdlibError(f"tuned: {method} is {given!r}: give [divisor, step size], such as [1, 0.1].")
     for method in UNTAUGHT:
-        for divisor in [*tried.get(method, {}), *tuned.get(method, [])[:1]]:
+        for divisor in [*_divisors(tried.get(method, {})), *tuned.get(method, [])[:1]]:
             if divisor != 1:
                 raise KdlibError(f"The {method} has the divisor {divisor:g}, but no teacher's term to divide: give 1.")
     if 0 in teacher_seeds:
         raise KdlibError("teacher_seeds has 0, the seed of the table's own teachers: give others.")
+
+
+def _divisors(given: Mapping[Any, Any]) -> list[Any]:
+    """The keys as numbers: papermill writes those of a mapping as texts."""
+    with contextlib.suppress(ValueError):
+        return [float(key) if isinstance(key, str) else key for key in given]
+    return [*given]
 
 
 def _are_positive(given: Any) -> bool:

@@ -87,3 +87,11 @@ def test_another_teacher_has_another_seed_than_the_tables_own():
     assert check_settings({}, {}, [1, 2]) is None
     with pytest.raises(KdlibError, match="^teacher_seeds has 0, the seed of the table's own teachers: give others.$"):
         check_settings({}, {}, [1, 0])
+
+
+def test_papermill_writes_the_divisors_as_texts():
+    check_settings({"kd": {"0.5": [0.1], "4": [0.1, 0.2]}, "baseline": {"1": [0.1]}}, {"kd": [4, 0.1]})
+    with pytest.raises(KdlibError, match="by the weight's divisor"):
+        check_settings({"kd": {"four": [0.1]}}, {})
+    with pytest.raises(KdlibError, match="no teacher's term to divide"):
+        check_settings({"baseline": {"2": [0.1]}}, {})
