@@ -81,7 +81,7 @@ def grid(alpha=0, temperature=None, **fields):
     labels = term(CE, round(1 - alpha, 6))
     if temperature is None:
         return rows()[name(spec("cnn2", [labels], **GRID | fields))]
-    soft = term("soft_cross_entropy", alpha) | ({"temperature": temperature} if temperature != 1 else {})
+    soft = term("soft_cross_entropy", alpha) | ({"temperature": float(temperature)} if temperature != 1 else {})
     return rows()[name(spec("cnn2", [labels, soft], GRID_TEACHER, **GRID | fields))]
 
 
