@@ -348,7 +348,7 @@ def numbers_of_the_intervals():
 FACTS = (
     "resnet\\d+", "cnn2", "CIFAR-\\d+(-LT)?", "T \\d+", "alpha 0\\.\\d+", "\\b[AD]\\d\\b", "95%", "92 to 98 %",
     "16 x 16", "10 epochs", "12 epochs", "100 of resnet18", "factors? 50 and 100", "factor 100", "batches of 128",
-    "6 settings", "22 to 26",
+    "6 settings", "22 to 26", "factor 50", "16 students",
 )  # fmt: skip
 
 
