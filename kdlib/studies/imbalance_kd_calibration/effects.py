@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import pandas as pd
 
-from kdlib.intervals import Interval, Measurement, average, comparisons
+from kdlib.intervals import Interval, Measurement, TrainingNoise, average, comparisons
 from kdlib.intervals.verdicts import mean_difference, measured, noise_of
 from kdlib.studies.imbalance_kd_calibration.rows import WORDS, Row, by_panel, pairs, stacked
 from kdlib.studies.imbalance_kd_calibration.scores import on
@@ -57,7 +57,9 @@ def by_objectives(results: Results) -> pd.DataFrame:
             if getattr(row, rival) in results.rows:
                 cell = row.panel, row.kd, rival, row.teacher_objective, row.student_objective
                 cells.setdefault(cell, []).append((row, getattr(row, rival)))
-    lines = [dict(zip(_CELL, cell, strict=True)) | shown(_gain(results, of), "accuracy") for cell, of in cells.items()]
+    noises = {data: _noises(results, data) for data in dict.fromkeys(row.data for row in results.of("student"))}
+    gains = {cell: _gain(results, of, *noises[of[0][0].data]) for cell, of in cells.items()}
+    lines = [dict(zip(_CELL, cell, strict=True)) | shown(gain, "accuracy") for cell, gain in gains.items()]
     return pd.DataFrame(lines, columns=[*_CELL, "estimate", "low", "high"]).replace(dict.fromkeys(_CELL, WORDS))
 
 
@@ -75,10 +77,13 @@ def told(effects: pd.DataFrame) -> list[str]:
     ]
 
 
-def _gain(results: Results, cell: Pairs) -> Interval:
+def _noises(results: Results, data: str) -> tuple[TrainingNoise | None, TrainingNoise | None]:
+    """Of a data set's accuracies: from seed to seed, and with the luck of a teacher."""
+    return noise_of(on(results.rows, data), "accuracy"), luck_of_teachers(results, data, "accuracy")
+
+
+def _gain(results: Results, cell: Pairs, noise: TrainingNoise | None, luck: TrainingNoise | None) -> Interval:
     one, other = ({0: average(_accuracies(results, side))} for side in zip(*cell, strict=True))
-    data = cell[0][0].data
-    noise, luck = noise_of(on(results.rows, data), "accuracy"), luck_of_teachers(results, data, "accuracy")
     return known(comparisons.difference(one, other, noise, luck))
 
 
