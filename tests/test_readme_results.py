@@ -261,7 +261,6 @@ def numbers_of_the_grid():
         f"{points(paired(cell, baseline, unseen))} points ahead of the baseline",
         f"{points(paired(strongest, grid(0.9)))} points ahead of its ablation",
         f"{points(paired(strongest, grid(0.9, lr=1.0)))} of the ablation whose step size makes up for its small labels",
-        f"{points(paired(strongest, baseline))} of the baseline",
         f"by {min(estimates):+.2f} to {max(estimates):+.2f} points, all five intervals within "
         f"{max(abs(end) for found in hot for end in found[1:]):.1f} of 0",
         f"an ECE of {raw_ece(baseline[0]):.3f} becomes {batches[0]:.3f}; "
@@ -299,8 +298,6 @@ def numbers_of_the_tail():
         f"{both(lambda f: f'{mean(taught[BS][f]):.1f}')} %",
         f"{core('kd', BS, 'ablation')} points ahead of its ablation",
         f"but {core('kd', BS, 'baseline')} of the baseline",
-        f"CRD {core('crd', BS, 'ablation')} points ahead of its ablation",
-        f"RKD {core('rkd', BS, 'ablation')}",
         f"the tuned baseline ({of_seeds(tail(100.0, BS, lr=0.4))})",
         ", ".join(f"{word} {against_tuned_baseline(100.0, method)}" for method, word in WORDS.items()),
         f"{points(of_one_seed(100.0, 'kd', BS, CE, 'ablation'))} points to a student with cross-entropy",
